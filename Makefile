@@ -1,0 +1,24 @@
+# make demo: install, then train GPT, VAE and GAN on real data.  make test: install, then every test.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint
+demo: $(VENV)/.installed
+	$(BIN)/python -m jaxgen demo $(DEMO)
+
+test: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -n 2 $(PYTEST)
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+# The stamps make the second call quick: pip runs again only when pyproject.toml changed.
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+$(VENV)/.test-installed: pyproject.toml $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -e '.[test]'
+	touch $@

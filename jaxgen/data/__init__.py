@@ -1,0 +1,1 @@
+"""Sources, tokenizers and batching: real data as NumPy arrays with an order that can be resumed."""

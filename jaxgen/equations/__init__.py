@@ -1,0 +1,1 @@
+"""The documents' formulas as pure functions on arrays, one file per family; `catalog` lists them."""

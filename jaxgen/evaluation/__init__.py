@@ -1,0 +1,1 @@
+"""Held-out metrics and distances between sets."""

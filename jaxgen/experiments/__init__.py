@@ -1,0 +1,1 @@
+"""One experiment per file: a frozen dataclass that wires data, model, objective and engine."""

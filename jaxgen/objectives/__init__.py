@@ -1,0 +1,1 @@
+"""Binds a model to its equations: `loss(params, batch, key) -> (loss, metrics)`."""
