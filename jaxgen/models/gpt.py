@@ -1,0 +1,98 @@
+"""GPT: a decoder-only transformer, p(x_1, ..., x_T) = prod_t p(x_t | x_<t).
+
+(1) x <- x + Attention(Norm(x)),  x <- x + W2 act(W1 Norm(x))      for each of L blocks
+(2) logits = Norm(x) W_head,       p(x_{t+1} | x_<=t) = softmax(logits_t)
+
+Radford et al. 2019 (GPT-2: norm before each part, section 2.3); Vaswani et al. 2017, Eqs. 1 and 2,
+https://arxiv.org/abs/1706.03762. One module in two flavours: see `GPTConfig` and `modern_gpt`.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxgen.equations import attention, transformer
+from jaxgen.models.attention import SelfAttention
+from jaxgen.models.gpt_config import GPTConfig
+from jaxgen.models.layers import Einsum, input_init, output_init
+
+
+class Norm(nn.Module):
+    """LayerNorm with scale and bias, or RMSNorm without parameters."""
+
+    config: GPTConfig
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+        """Normalise over D."""
+        if self.config.norm == "rms":
+            return transformer.rms_norm(x)
+        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
+        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+        return transformer.layer_norm(x, scale, bias)
+
+
+class FeedForward(nn.Module):
+    """W2 act(W1 x), at each position alone."""
+
+    config: GPTConfig
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+        """From D to F and back."""
+        config = self.config
+        D, F = config.model_size, config.hidden_size
+        bias_in, bias_out = ((F,), (D,)) if config.use_bias else (None, None)
+        activation = transformer.gelu if config.activation == "gelu" else transformer.squared_relu
+        init = input_init(config, fan_in=D)
+        x = activation(Einsum("BTD,DF->BTF", (D, F), bias_in, init, name="in")(x))
+        return Einsum("BTF,FD->BTD", (F, D), bias_out, output_init(config), name="out")(x)
+
+
+class Block(nn.Module):
+    """Eq. (1): attention and feed-forward, each normalised before and added to the stream."""
+
+    config: GPTConfig
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T D"], mask: Bool[Array, "T T"], *, train: bool = False
+    ) -> Float[Array, "B T D"]:
+        """One block; with train set and dropout on it needs a 'dropout' random stream."""
+        config = self.config
+        drop = nn.Dropout(config.dropout, deterministic=not train)
+        x = x + drop(SelfAttention(config, name="attention")(Norm(config, name="norm1")(x), mask))
+        return x + drop(FeedForward(config, name="mlp")(Norm(config, name="norm2")(x)))
+
+
+class GPT(nn.Module):
+    """Token ids to the logits of each next token, Eq. (2)."""
+
+    config: GPTConfig
+    vocab_size: int
+
+    @nn.compact
+    def __call__(self, tokens: Int[Array, "B T"], *, train: bool = False) -> Float[Array, "B T V"]:
+        """Float32 logits; position t sees tokens 0..t only.
+
+        Raises ValueError where T exceeds config.max_seq_len.
+        """
+        config, T = self.config, tokens.shape[1]
+        if config.max_seq_len < T:
+            raise ValueError(f"{T} tokens, but the model takes at most {config.max_seq_len}")
+        D, V = config.model_size, self.vocab_size
+        embedding = self.param("embedding", input_init(config, fan_in=D), (V, D))
+        x = embedding[tokens]  # (B, T, D)
+        if config.positions == "learned":
+            table = self.param("positions", nn.initializers.normal(0.02), (config.max_seq_len, D))
+            x = x + table[None, :T]
+        x = nn.Dropout(config.dropout, deterministic=not train)(x).astype(config.compute_dtype)
+        mask = attention.causal_mask(T, T)
+        for layer in range(config.num_layers):
+            x = Block(config, name=f"block{layer}")(x, mask, train=train)
+        x = Norm(config, name="norm")(x)
+        if config.tied_head:
+            logits = jnp.einsum("BTD,VD->BTV", x, embedding.astype(x.dtype))
+        else:
+            logits = Einsum("BTD,DV->BTV", (D, V), None, output_init(config), name="head")(x)
+        return logits.astype(jnp.float32)

@@ -1,0 +1,81 @@
+"""The sizes and flavour of a GPT; apart from `gpt.py` so that help and costs need no jax."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxgen.errors import UserError
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """A decoder-only transformer; the defaults are the GPT-2 form (Radford et al. 2019)."""
+
+    num_layers: int = 4
+    """L, transformer blocks."""
+    num_heads: int = 4
+    """N, attention heads; must divide model_size."""
+    model_size: int = 128
+    """D, the residual stream's width."""
+    hidden_size: int = 512
+    """F, the feed-forward layer's width."""
+    max_seq_len: int = 64
+    """The longest sequence, in tokens, that the model takes."""
+    positions: Literal["learned", "rotary"] = "learned"
+    """A learned vector per position, or rotation of queries and keys (Su et al. 2021)."""
+    norm: Literal["layer", "rms"] = "layer"
+    """LayerNorm with scale and bias, or RMSNorm without parameters."""
+    activation: Literal["gelu", "squared-relu"] = "gelu"
+    """The feed-forward layer's non-linearity."""
+    query_key_norm: bool = False
+    """RMS-normalise queries and keys before their product (Henry et al. 2020)."""
+    use_bias: bool = True
+    """Biases in the projections."""
+    tied_head: bool = True
+    """The output projection is the token embedding, transposed (Press & Wolf 2017)."""
+    init: Literal["gpt2", "zero-outputs"] = "gpt2"
+    """Normal(0.02) with residual outputs scaled by 1/sqrt(2L); or normal(1/sqrt(fan-in)) with every
+    block's output and the head zero, so that the first loss is log V exactly."""
+    dropout: float = 0.0
+    """Probability of dropping a unit while training."""
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Dtype of the matmuls; parameters, softmax, norms and losses stay float32."""
+
+    def __post_init__(self):
+        for name in ("num_layers", "num_heads", "model_size", "hidden_size", "max_seq_len"):
+            if getattr(self, name) < 1:
+                raise UserError(f"model.{name} is {getattr(self, name)}; give 1 or more.")
+        if self.model_size % self.num_heads:
+            raise UserError(
+                f"model.model_size {self.model_size} is not a multiple of model.num_heads "
+                f"{self.num_heads}; change one of them."
+            )
+        if self.positions == "rotary" and self.head_size % 2:
+            raise UserError(
+                f"model.positions rotary turns pairs, but the head size "
+                f"{self.model_size}/{self.num_heads} = {self.head_size} is odd; change one of them."
+            )
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"model.dropout is {self.dropout}; give a number from 0 up to 1.")
+
+    @property
+    def head_size(self) -> int:
+        """H = D / N."""
+        return self.model_size // self.num_heads
+
+
+def modern_gpt(**sizes) -> GPTConfig:
+    """The modern form: rotary positions, RMSNorm, query/key norm, squared ReLU, zero outputs.
+
+    Sources: Su et al. 2021 (rotary), Zhang & Sennrich 2019 (RMSNorm), Henry et al. 2020 (query/key
+    norm), So et al. 2021 (squared ReLU), Zhang et al. 2019 (zero-initialised outputs).
+    """
+    return GPTConfig(
+        positions="rotary",
+        norm="rms",
+        activation="squared-relu",
+        query_key_norm=True,
+        use_bias=False,
+        tied_head=False,
+        init="zero-outputs",
+        **sizes,
+    )

@@ -1,0 +1,26 @@
+"""The sizes of a VAE; apart from `vae.py` so that help and costs need no jax."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxgen.errors import UserError
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """An MLP variational autoencoder (Kingma & Welling 2014, appendix C)."""
+
+    hidden_sizes: tuple[int, ...] = (400,)
+    """Widths of the encoder's hidden layers; the decoder has them in reverse."""
+    latent_size: int = 20
+    """Z, the size of the latent vector."""
+    decoder: Literal["bernoulli", "gaussian"] = "bernoulli"
+    """p(x|z): one logit per pixel, or one mean and one log-variance per pixel."""
+
+    def __post_init__(self):
+        if self.latent_size < 1:
+            raise UserError(f"model.latent_size is {self.latent_size}; give 1 or more.")
+        if not self.hidden_sizes or min(self.hidden_sizes) < 1:
+            raise UserError(
+                f"model.hidden_sizes is {self.hidden_sizes}; give at least one width of 1 or more."
+            )

@@ -1,0 +1,60 @@
+"""What a person sets of the optimiser and of a run; no jax here, so that help is quick."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from jaxgen.errors import UserError
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and an optional cosine decay."""
+
+    learning_rate: float = 1e-3
+    """The peak learning rate."""
+    beta1: float = 0.9
+    """Decay of the first moment."""
+    beta2: float = 0.999
+    """Decay of the second moment."""
+    weight_decay: float = 0.0
+    """Decoupled decay, applied to matrices only; 0 makes it plain Adam (Kingma & Ba 2015)."""
+    clip_norm: float | None = None
+    """Scale gradients whose global norm exceeds this; None never does."""
+    warmup_steps: int = 0
+    """Steps over which the rate grows from 0 to its peak."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """After the warm-up: hold the peak, or follow half a cosine down to a tenth of it."""
+    decay_steps: int | None = None
+    """The step at which the cosine ends; None means the run's steps when it is first started."""
+
+    def __post_init__(self):
+        check(self, "optimizer.", "learning_rate", lambda x: x > 0, "above 0")
+        check(self, "optimizer.", "beta1", lambda x: 0 <= x < 1, "from 0 up to 1")
+        check(self, "optimizer.", "beta2", lambda x: 0 <= x < 1, "from 0 up to 1")
+        check(self, "optimizer.", "weight_decay", lambda x: x >= 0, "0 or more")
+        check(self, "optimizer.", "clip_norm", lambda x: x is None or x > 0, "above 0")
+        check(self, "optimizer.", "warmup_steps", lambda x: x >= 0, "0 or more")
+        check(self, "optimizer.", "decay_steps", lambda x: x is None or x > 0, "1 or more")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where a run lives and how this process behaves; not part of the experiment."""
+
+    name: str | None = None
+    """The run directory's name; the experiment's name where none is given."""
+    runs: Path = Path("runs")
+    """The directory that holds the runs."""
+    resume: str | None = None
+    """Go on with the run of this name: every field comes from its config.json, steps may grow."""
+    tune_allocator: bool = True
+    """Linux with glibc: keep freed memory instead of returning it after each step (faster)."""
+
+
+def check(config, prefix: str, field: str, holds, wanted: str) -> None:
+    """Raise a UserError that names the field where its value does not hold."""
+    value = getattr(config, field)
+    if not holds(value):
+        flag = f"--{prefix}{field}".replace("_", "-")
+        raise UserError(f"{flag} is {value}; give a number {wanted}.")
