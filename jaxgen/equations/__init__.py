@@ -1,1 +1,1 @@
-"""The documents' formulas as pure functions on arrays, one file per family; `catalog` lists them."""
+"""The documents' formulas as pure functions, one file per family; `catalog` lists them."""
