@@ -1,0 +1,87 @@
+"""The order in which examples are seen: a pure function of the step, so that a resume is exact.
+
+Nothing here has hidden state. Step s belongs to epoch e = s // batches_per_epoch; the epoch's
+permutation is drawn from the seed and e alone; the step takes the next batch_size entries of it.
+A run that stops after step s and continues from s + 1 therefore sees the very batches it would
+have seen.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int32
+
+from jaxgen.data.datasets import Dataset
+from jaxgen.errors import UserError
+
+
+@lru_cache(maxsize=2)  # two: a block of steps may reach over the end of an epoch
+def _permutation(num_examples: int, seed: int, epoch: int) -> Int32[np.ndarray, " n"]:
+    """The examples of one epoch in the order they are seen."""
+    permutation = np.random.default_rng([seed, epoch]).permutation(num_examples).astype(np.int32)
+    permutation.flags.writeable = False  # it is shared by everyone who asks for this epoch
+    return permutation
+
+
+@dataclass(frozen=True)
+class Order:
+    """A new permutation of the examples in every epoch; its last partial batch is left out.
+
+    Attributes:
+        num_examples: the examples are 0 .. num_examples - 1.
+        batch_size: B.
+        seed: chooses the permutations, 0 or greater.
+
+    Raises:
+        UserError: the batch is empty or larger than the data set, or the seed is negative.
+    """
+
+    num_examples: int
+    batch_size: int
+    seed: int
+
+    def __post_init__(self):
+        if self.batch_size < 1:
+            raise UserError(f"batch_size is {self.batch_size}: choose 1 or more.")
+        if self.num_examples < self.batch_size:
+            raise UserError(
+                f"batch_size is {self.batch_size}, but the data set has only {self.num_examples} "
+                f"examples: choose a batch_size of {self.num_examples} or less, or more data."
+            )
+        if self.seed < 0:
+            raise UserError(f"seed is {self.seed}: choose 0 or greater.")
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """The number of whole batches in the data set."""
+        return self.num_examples // self.batch_size
+
+    def indices(self, step: int) -> Int32[np.ndarray, " B"]:
+        """The examples of step 0, 1, 2, …, a read-only array."""
+        epoch, batch = divmod(step, self.batches_per_epoch)
+        permutation = _permutation(self.num_examples, self.seed, epoch)
+        return permutation[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def indices_for(self, first_step: int, count: int) -> Int32[np.ndarray, "count B"]:
+        """The examples of `count` steps from `first_step` on, for a loop that runs many at once."""
+        return np.stack([self.indices(first_step + step) for step in range(count)])
+
+
+class Batches:
+    """Endless NumPy batches of a data set in an order; `position` is the next step, an integer.
+
+    Save `position` beside the model, and set it (or hand it to the constructor) to continue there.
+    """
+
+    def __init__(self, dataset: Dataset, order: Order, position: int = 0):
+        self.dataset, self.order, self.position = dataset, order, position
+
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        batch = self.dataset.take(self.dataset.arrays, self.order.indices(self.position))
+        self.position += 1
+        return batch

@@ -1,0 +1,65 @@
+"""What a model and a sampler need to know of the data, without the data: sizes, and the tokenizer.
+
+A spec is saved beside a trained model, so it becomes plain JSON types and comes back from them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jaxgen.data.datasets import Images, Tokens
+from jaxgen.data.tokenizers import Tokenizer, tokenizer_from_json
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """The sizes of every image, and the number of classes.
+
+    Attributes:
+        height: in pixels.
+        width: in pixels.
+        channels: C; 1 for grey images.
+        num_classes: labels are 0 .. num_classes - 1; None where the source has no labels.
+    """
+
+    height: int
+    width: int
+    channels: int
+    num_classes: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The four sizes, and `"kind": "images"`."""
+        return {"kind": "images", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """The tokenizer, with the vocabulary it was given."""
+
+    tokenizer: Tokenizer
+
+    @property
+    def vocab_size(self) -> int:
+        """V, the number of different tokens."""
+        return self.tokenizer.vocab_size
+
+    def to_json(self) -> dict[str, Any]:
+        """The tokenizer as JSON types, and `"kind": "text"`."""
+        return {"kind": "text", "tokenizer": self.tokenizer.to_json()}
+
+
+def spec_from_json(values: Mapping[str, Any]) -> ImageSpec | TextSpec:
+    """The spec whose `to_json` gave `values`."""
+    if values["kind"] == "text":
+        return TextSpec(tokenizer_from_json(values["tokenizer"]))
+    sizes = ("height", "width", "channels", "num_classes")
+    return ImageSpec(**{name: values[name] for name in sizes})
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A source, loaded: its training part, its held-out part, and what both have in common."""
+
+    train: Images | Tokens
+    test: Images | Tokens
+    spec: ImageSpec | TextSpec

@@ -1,0 +1,55 @@
+"""Texts: any UTF-8 file, and the reference manual that every Python brings along.
+
+A text is split by position: its last tenth of characters is held out. Shuffling would put
+neighbours of held-out characters into the training part.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+from jaxgen.data.reading import read_bytes
+from jaxgen.errors import UserError
+
+
+def held_out_tenth(text: str) -> tuple[str, str]:
+    """The first ⌊9 n / 10⌋ of the n characters, and the rest."""
+    boundary = len(text) * 9 // 10
+    return text[:boundary], text[boundary:]
+
+
+def text_file(path: Path) -> tuple[str, str]:
+    """The text of a UTF-8 file, unchanged (line ends too), without and with its last tenth.
+
+    Raises:
+        UserError: the file cannot be read, is empty, or is not UTF-8.
+    """
+    content = read_bytes(path)
+    if not content:
+        raise UserError(f"{path} is empty: give a file with text in it.")
+    try:
+        return held_out_tenth(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 (byte 0x{content[error.start]:02x} at position {error.start}): "
+            "convert it to UTF-8 first, for instance with iconv."
+        ) from error
+
+
+def python_reference() -> tuple[str, str]:
+    """The help topics of Python's language reference, joined in the order of their keys.
+
+    About half a million characters of English and code from the standard library's
+    `pydoc_data.topics` (PSF licence). The text differs from one Python version to the next, so
+    losses on it can be compared within one version only.
+
+    Raises:
+        UserError: this Python was installed without its help topics.
+    """
+    try:
+        topics = import_module("pydoc_data.topics").topics
+    except ImportError as error:
+        raise UserError(
+            "This Python has no help topics (pydoc_data.topics): install the full Python of your "
+            "system, or use text:FILE."
+        ) from error
+    return held_out_tenth("\n".join(topics[key] for key in sorted(topics)))
