@@ -1,5 +1,8 @@
-"""Reading a file that a user named: every failure is one sentence with the file's name in it."""
+"""Reading what a user named: every failure is one sentence with the file's name in it."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from jaxgen.errors import UserError
@@ -11,12 +14,31 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         UserError: there is no such file, it is a directory, or the system does not let us read it.
     """
-    try:
+    with _plain_errors(path):
         return path.read_bytes()
+
+
+def file_names(folder: Path) -> list[str]:
+    """The names in a directory.
+
+    Raises:
+        UserError: there is no such directory, or the system does not let us read it.
+    """
+    with _plain_errors(folder):
+        return os.listdir(folder)
+
+
+@contextlib.contextmanager
+def _plain_errors(path: Path) -> Iterator[None]:
+    """One sentence in place of the system's error."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: check the path.") from error
     except IsADirectoryError as error:
         raise UserError(f"{path} is a directory: name a file in it.") from error
+    except NotADirectoryError as error:
+        raise UserError(f"{path} is not a directory, or lies in none: check the path.") from error
     except PermissionError as error:
         raise UserError(f"{path} may not be read: change its permissions or your user.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name

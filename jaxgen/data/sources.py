@@ -1,26 +1,57 @@
 """`load`: from the name of a source, as a person writes it, to the data in memory.
 
-A source is `name` or `name:argument`:
-
-    digits            1,797 images of handwritten digits, 8 × 8; comes with the package
-    python-reference  the text of Python's language reference; comes with Python
+digits            images: 1,797 handwritten digits, 8 × 8; comes with the package
+idx:DIR           images: a folder of files in MNIST's format, gzipped or not
+npz:FILE          images: arrays in NumPy's archive format
+python-reference  text: Python's language reference; comes with Python
+text:FILE         text: a UTF-8 file
+tfds:NAME         images or text: a set of tensorflow-datasets
 """
 
 import difflib
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from jaxgen.data.datasets import Images, Tokens
 from jaxgen.data.digits import digits
+from jaxgen.data.idx import idx_folder
+from jaxgen.data.npz import npz_file
 from jaxgen.data.specs import Data, ImageSpec, TextSpec
-from jaxgen.data.text import python_reference
+from jaxgen.data.text import python_reference, text_file
+from jaxgen.data.tfds import tfds_images, tfds_text
 from jaxgen.data.tokenizers import TOKENIZERS, CharacterTokenizer, Tokenizer, WordTokenizer
 from jaxgen.errors import UserError
 
 Kind = Literal["images", "text"]
 
-IMAGE_SOURCES = {"digits": lambda argument: digits()}
-TEXT_SOURCES = {"python-reference": lambda argument: python_reference()}
+
+@dataclass(frozen=True)
+class Source:
+    """How to read a source: a function of what follows the colon, for each kind that it has.
+
+    Attributes:
+        images: to the training and the test images.
+        text: to the training and the held-out text.
+        argument: what follows the colon, for messages; empty where there is no colon.
+    """
+
+    images: Callable[[str], tuple[Images, Images]] | None = None
+    text: Callable[[str], tuple[str, str]] | None = None
+    argument: str = ""
+
+
+SOURCES = {
+    "digits": Source(images=lambda _: digits()),
+    "idx": Source(images=lambda folder: idx_folder(_path(folder)), argument="DIR"),
+    "npz": Source(images=lambda file: npz_file(_path(file)), argument="FILE"),
+    "python-reference": Source(text=lambda _: python_reference()),
+    "text": Source(text=lambda file: text_file(_path(file)), argument="FILE"),
+    "tfds": Source(images=tfds_images, text=tfds_text, argument="NAME"),
+}
+"""All sources by name."""
 
 
 def load(
@@ -32,17 +63,26 @@ def load(
         source: `name` or `name:argument`, see the module's docstring.
         kind: what the model works on.
         tokenizer: `characters`, `bytes` or `words`; for text only.
-        seq_len: T, the tokens of one example; needed for text only.
+        seq_len: T, the tokens of one example; for text only, where it must be given.
 
     Raises:
         UserError: the source is not known, is of the other kind or cannot be read, the tokenizer is
             not known, or the text is too short for seq_len.
     """
-    known = {"images": IMAGE_SOURCES, "text": TEXT_SOURCES}
-    name, _, argument = source.partition(":")
-    if name not in known[kind]:
-        raise UserError(f"The source {source!r} is not known: {_choices(name, known[kind])}.")
-    read = known[kind][name]
+    name, colon, argument = source.partition(":")
+    if name not in SOURCES:
+        known = (f"{key}:{value.argument}".rstrip(":") for key, value in SOURCES.items())
+        raise UserError(f"The source {source!r} is not known: {_choices(name, SOURCES, known)}.")
+    form = f"{name}:{SOURCES[name].argument}".rstrip(":")
+    if bool(argument) != bool(SOURCES[name].argument) or (colon and not argument):
+        raise UserError(f"The source {source!r} is incomplete or has too much: write {form}.")
+    read = getattr(SOURCES[name], kind)
+    if read is None:
+        suitable = [key for key, value in SOURCES.items() if getattr(value, kind) is not None]
+        raise UserError(
+            f"The source {source!r} does not hold {kind}, which this model works on: choose one of "
+            f"{', '.join(suitable)}."
+        )
     if kind == "images":
         return _image_data(*read(argument))
     if seq_len is None:
@@ -50,11 +90,16 @@ def load(
     return _text_data(*read(argument), tokenizer, seq_len)
 
 
-def _choices(name: str, choices: Iterable[str]) -> str:
+def _path(argument: str) -> Path:
+    """A path as a person writes it; after a colon the shell leaves a tilde as it is."""
+    return Path(os.path.expanduser(argument))  # noqa: PTH111  (pathlib's fails on unknown users)
+
+
+def _choices(name: str, choices: Iterable[str], shown: Iterable[str]) -> str:
     """The end of an error message: the nearest of the choices, and all of them."""
     nearest = difflib.get_close_matches(name, choices, n=1)
-    suggestion = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"{suggestion}choose one of {', '.join(choices)}"
+    suggestion = f"did you mean {nearest[0]!r}? Otherwise " if nearest else ""
+    return f"{suggestion}choose one of {', '.join(shown)}"
 
 
 def _image_data(train: Images, test: Images) -> Data:
@@ -82,7 +127,9 @@ def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
     held-out word may well be `<UNK>`.
     """
     if name not in TOKENIZERS:
-        raise UserError(f"The tokenizer {name!r} is not known: {_choices(name, TOKENIZERS)}.")
+        raise UserError(
+            f"The tokenizer {name!r} is not known: {_choices(name, TOKENIZERS, TOKENIZERS)}."
+        )
     kind = TOKENIZERS[name]
     if kind is CharacterTokenizer:
         return kind.of(train + test)

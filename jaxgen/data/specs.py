@@ -27,6 +27,11 @@ class ImageSpec:
     channels: int
     num_classes: int | None
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of an image."""
+        return self.height, self.width, self.channels
+
     def to_json(self) -> dict[str, Any]:
         """The four sizes, and `"kind": "images"`."""
         return {"kind": "images", **asdict(self)}

@@ -1,0 +1,149 @@
+"""Sets of tensorflow-datasets, read through `data_source`, without TensorFlow.
+
+tensorflow_datasets is imported inside of the functions, as that takes a second. A set that lies
+prepared in its folder, $TFDS_DATA_DIR or else the library's own, is read from there; another is
+downloaded and prepared once. What version 4.9.10 can do where TensorFlow is not installed, as
+measured:
+
+- read a prepared set, whatever its features (images by Pillow), if its files are `array_record`;
+- prepare a set of plain tensors, texts, or images that its builder hands over as files;
+- not prepare images that a builder hands over as pixels (MNIST and CIFAR among them), as only
+  TensorFlow encodes those.
+"""
+
+import contextlib
+import difflib
+import io
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from jaxgen.data.datasets import Images
+from jaxgen.data.images import held_out_tenth, images_from, same_form
+from jaxgen.data.text import held_out_tenth as held_out_tenth_of_text
+from jaxgen.errors import UserError
+
+MAX_RETRIES = 3
+"""Attempts to download a file. The library's own 10 take 205 s to find that there is no network."""
+
+
+def tfds_images(name: str) -> tuple[Images, Images]:
+    """The splits `train` and `test` (or `validation`, or the last tenth) of a set of images.
+
+    Its features are `image`, and `label` or not.
+
+    Raises:
+        UserError: as `tfds_text`; or the images are not of one size.
+    """
+    parts = [_columns(split, name, ("image", "label")) for split in _splits(name, "image")]
+    origin = f"tfds:{name}"
+    for columns in parts:
+        if len({image.shape for image in columns["image"]}) > 1:
+            raise UserError(
+                f"{origin} has images of different sizes: choose a set where all agree."
+            )
+    images = [images_from(part["image"], part.get("label"), origin) for part in parts]
+    return same_form(*images, origin) if len(images) == 2 else held_out_tenth(images[0])
+
+
+def tfds_text(name: str) -> tuple[str, str]:
+    """The splits `train` and `test` (or `validation`, or the last tenth) of a set of texts.
+
+    Its feature is `text`; the examples of a split are joined by line ends.
+
+    Raises:
+        UserError: there is no such set, it has other features or no split `train`, it cannot be
+            downloaded, or it cannot be prepared without a package that is not installed.
+    """
+    texts = []
+    for split in _splits(name, "text"):
+        pieces = _columns(split, name, ("text",))["text"]
+        texts.append("\n".join(p.decode() if isinstance(p, bytes) else str(p) for p in pieces))
+    return (texts[0], texts[1]) if len(texts) == 2 else held_out_tenth_of_text(texts[0])
+
+
+def _columns(split: Any, name: str, features: tuple[str, ...]) -> dict[str, list[Any]]:
+    """The features of all examples of a split, each as a list, as far as the set has them."""
+    examples = split.__getitems__(range(len(split)))
+    if not examples:
+        raise UserError(f"A split of tfds:{name} is empty: prepare the set again.")
+    return {key: [e[key] for e in examples] for key in features if key in examples[0]}
+
+
+def _splits(name: str, feature: str) -> list[Any]:
+    """The data sources of the training and, if there is one, of the held-out split."""
+    with _plain_errors(name):
+        builder = _builder(name)
+        features = builder.info.features or {}
+        if feature not in features:
+            raise UserError(
+                f"tfds:{name} has no feature {feature!r} but {', '.join(features) or 'none'}: "
+                "choose a set that has it."
+            )
+        builder.download_and_prepare()
+    available = list(builder.info.splits)
+    if "train" not in available:
+        raise UserError(
+            f"tfds:{name} has no split 'train' but {', '.join(available)}: choose another set."
+        )
+    held_out = [split for split in ("test", "validation") if split in available][:1]
+    return [builder.as_data_source(split=split) for split in ["train", *held_out]]
+
+
+def _builder(name: str) -> Any:
+    """The library's builder of a set, in the folder that the user chose."""
+    import tensorflow_datasets as tfds
+
+    import jaxgen.data.tfds_digits  # noqa: F401  (registers the package's own builder)
+
+    folder = os.environ.get("TFDS_DATA_DIR")  # the library reads it only when it is imported
+    try:
+        return tfds.builder(name, data_dir=folder, file_format="array_record")
+    except (ValueError, AssertionError) as error:  # unknown name, configuration or version
+        if "File format is already set" in str(error):
+            raise UserError(
+                f"tfds:{name} lies prepared in another file format than array_record: prepare it "
+                "again with file_format='array_record', or set TFDS_DATA_DIR to another folder."
+            ) from error
+        known = tfds.list_builders(with_community_datasets=False)
+        nearest = difflib.get_close_matches(name, known, n=1)
+        suggestion = f"did you mean {nearest[0]!r}? Otherwise " if nearest else ""
+        raise UserError(
+            f"tensorflow-datasets has no set {name!r}: {suggestion}choose one of its catalogue, "
+            "https://www.tensorflow.org/datasets/catalog."
+        ) from error
+
+
+@contextlib.contextmanager
+def _plain_errors(name: str) -> Iterator[None]:
+    """Fewer retries, nothing on standard output, and one sentence for what a user can mend."""
+    from tensorflow_datasets.core.download import downloader
+
+    retries = downloader.MAX_RETRIES
+    downloader.MAX_RETRIES = MAX_RETRIES
+    try:
+        # The library prints reports, and a banner for every package that is missing.
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except ImportError as error:
+        raise UserError(_missing_package(name, error)) from error
+    except OSError as error:  # requests and urllib derive theirs from it
+        raise UserError(
+            f"tfds:{name} could not be downloaded and prepared ({type(error).__name__}): check the "
+            "network and the disk, or set TFDS_DATA_DIR to a folder where the set lies prepared."
+        ) from error
+    finally:
+        downloader.MAX_RETRIES = retries
+
+
+def _missing_package(name: str, error: ImportError) -> str:
+    """The sentence for a set whose preparation needs a package that is not installed."""
+    # The library rewrites the message and loses the module's name on the way.
+    package = error.name or str(error).rpartition("No module named ")[2].strip("'") or "a package"
+    if package == "tensorflow":
+        return (
+            f"tfds:{name} hands its images over as pixels, which only TensorFlow can prepare: "
+            "pip install 'jaxgen[tensorflow]', or set TFDS_DATA_DIR to a folder where the set lies "
+            "prepared as array_record."
+        )
+    return f"tfds:{name} needs the package {package} to be prepared: install it first."
