@@ -22,19 +22,15 @@ from jaxgen.equations.precision import widen
 def cross_entropy(logits: Float[Array, "*B V"], targets: Int[Array, "*B"]) -> Float[Array, "*B"]:
     """Eq. (1): `−log p(target)` in nats for each token, in float32 whatever the logits are in.
 
-    A target outside [0, V) selects no logit: the result is then log Σ exp(l − max l), not an
-    error, since values cannot be checked inside a compiled step.
+    Values cannot be checked inside a compiled step, so a target of V or more makes the loss NaN,
+    which is hard to overlook; a negative one counts from the end, as in Python.
     """
     logits = widen(logits)
     # Shifted by the row's greatest logit before anything is summed, so that nothing overflows and
     # nothing is lost to rounding when logits are large; the shift cancels, hence no gradient.
     shifted = logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
-    # The label is selected by comparison, not by indexing: the backward pass of indexing is a
-    # scatter, which runs element by element on a CPU, while a comparison fuses into both sums.
-    vocabulary = jax.lax.broadcasted_iota(targets.dtype, logits.shape, logits.ndim - 1)
-    is_target = vocabulary == jnp.expand_dims(targets, -1)
-    selected = jnp.sum(jnp.where(is_target, shifted, 0.0), axis=-1)
-    return jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)) - selected
+    selected = jnp.take_along_axis(shifted, jnp.expand_dims(targets, -1), axis=-1)
+    return jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)) - jnp.squeeze(selected, -1)
 
 
 def sequence_cross_entropy(
