@@ -10,7 +10,7 @@
     (5) GELU(x) ≈ ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))
         Hendrycks & Gimpel 2016, section 2, https://arxiv.org/abs/1606.08415
     (6) squared ReLU(x) = max(x, 0)²
-        So et al. 2021, section 4, https://arxiv.org/abs/2109.08668
+        So et al. 2021, "Primer", https://arxiv.org/abs/2109.08668
 
 Shape letters: *B leading axes, T time, D model size, H head size. Statistics and angles are
 computed in float32; results have the dtype of x.
