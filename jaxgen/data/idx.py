@@ -48,7 +48,7 @@ def _split(folder: Path, part: str) -> Images:
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    """The file of that name, the plain one rather than the gzipped one; None where there is none."""
+    """The file of that name, the plain one if both exist; None where there is none."""
     names = file_names(folder)
     return next((folder / each for each in (name, f"{name}.gz") if each in names), None)
 
@@ -69,8 +69,8 @@ def read_idx(path: Path, num_dimensions: int) -> np.ndarray:
     header = 4 + 4 * num_dimensions
     if content[:4] != magic:
         raise UserError(
-            f"{path} begins with the bytes {content[:4].hex(' ')} where an idx file of this name "
-            f"has {magic.hex(' ')}: give a file in MNIST's format."
+            f"{path} begins with the bytes {content[:4].hex(' ')}, an idx file so named with "
+            f"{magic.hex(' ')}: give a file in MNIST's format."
         )
     if len(content) < header:
         raise UserError(f"{path} ends within its header: fetch it again.")

@@ -1,7 +1,6 @@
 """Reading what a user named: every failure is one sentence with the file's name in it."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def file_names(folder: Path) -> list[str]:
         UserError: there is no such directory, or the system does not let us read it.
     """
     with _plain_errors(folder):
-        return os.listdir(folder)
+        return [path.name for path in folder.iterdir()]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,105 @@
+"""`load` and its messages; what importing the room costs."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jaxgen
+from jaxgen.data import ImageSpec, load, spec_from_json
+from jaxgen.data.sources import SOURCES
+from jaxgen.errors import UserError
+
+
+def fails(source, kind, message, **options):
+    with pytest.raises(UserError) as raised:
+        load(source, kind=kind, **options)
+    assert str(raised.value) == message
+
+
+def test_unknown_sources_are_answered_with_the_nearest_and_all():
+    known = "digits, idx:DIR, npz:FILE, python-reference, text:FILE, tfds:NAME"
+    fails(
+        "digit",
+        "images",
+        "The source 'digit' is not known: did you mean 'digits'? Otherwise choose one of "
+        + known
+        + ".",
+    )
+    fails("xyz:a", "text", f"The source 'xyz:a' is not known: choose one of {known}.")
+    fails("", "text", f"The source '' is not known: choose one of {known}.")
+
+
+@pytest.mark.parametrize(
+    ("source", "form"),
+    [("idx", "idx:DIR"), ("npz:", "npz:FILE"), ("digits:8", "digits"), ("digits:", "digits")],
+)
+def test_too_little_or_too_much(source, form):
+    fails(source, "images", f"The source {source!r} is incomplete or has too much: write {form}.")
+
+
+def test_sources_of_the_other_kind():
+    fails(
+        "python-reference",
+        "images",
+        "The source 'python-reference' does not hold images, which this model works on: "
+        "choose one of digits, idx, npz, tfds.",
+    )
+    fails(
+        "digits",
+        "text",
+        "The source 'digits' does not hold text, which this model works on: "
+        "choose one of python-reference, text, tfds.",
+        seq_len=8,
+    )
+
+
+def test_options_of_a_text():
+    fails(
+        "python-reference",
+        "text",
+        "The text 'python-reference' needs a sequence length: set seq_len.",
+    )
+    fails(
+        "python-reference",
+        "text",
+        "The tokenizer 'word' is not known: did you mean 'words'? "
+        "Otherwise choose one of characters, bytes, words.",
+        seq_len=8,
+        tokenizer="word",
+    )
+
+
+def test_the_spec_of_images_comes_back_from_json():
+    spec = ImageSpec(height=5, width=7, channels=3, num_classes=None)
+    assert spec_from_json(spec.to_json()) == spec
+    assert spec_from_json(load("digits", kind="images").spec.to_json()).num_classes == 10
+
+
+def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
+    (tmp_path / "text.txt").write_text("some text " * 10, encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load("text:~/text.txt", kind="text", seq_len=2).test.num_characters == 10
+    with pytest.raises(UserError, match=r"^~nobody-here/text.txt does not exist"):
+        load("text:~nobody-here/text.txt", kind="text", seq_len=2)
+
+
+def test_every_source_is_in_the_docstring():
+    doc = inspect.getdoc(sys.modules[load.__module__])
+    for name, source in SOURCES.items():
+        assert f"{name}:{source.argument}".rstrip(":") + " " in doc
+
+
+def test_importing_the_room_imports_nothing_heavy():
+    program = (
+        "import sys, jaxgen.data; jaxgen.data.load('digits', kind='images');"
+        "print({'jax', 'flax', 'tensorflow', 'tensorflow_datasets', 'matplotlib'} & {*sys.modules})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(jaxgen.__file__).parents[1])}
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "set()\n"
