@@ -5,7 +5,8 @@ prepared in its folder, $TFDS_DATA_DIR or else the library's own, is read from t
 downloaded and prepared once. What version 4.9.10 can do where TensorFlow is not installed, as
 measured:
 
-- read a prepared set, whatever its features (images by Pillow), if its files are `array_record`;
+- read a prepared set of images (decoded by Pillow), tensors or texts, if its files are
+  `array_record`;
 - prepare a set of plain tensors, texts, or images that its builder hands over as files;
 - not prepare images that a builder hands over as pixels (MNIST and CIFAR among them), as only
   TensorFlow encodes those.
