@@ -7,3 +7,15 @@ class UserError(Exception):
     The command line prints the sentence and exits with status 2; every other exception is a
     defect of ours and keeps its traceback.
     """
+
+
+def check(config, field: str, holds, wanted: str, prefix: str = "") -> None:
+    """Raise a UserError that names the flag of a config's field where its value does not hold.
+
+    `holds(value)` says whether the value may stand, `wanted` what to give instead, and `prefix` is
+    the name under which an experiment holds the config, e.g. "model.".
+    """
+    value = getattr(config, field)
+    if not holds(value):
+        flag = f"--{prefix}{field}".replace("_", "-")
+        raise UserError(f"{flag} is {value}: give {wanted}.")

@@ -22,9 +22,7 @@ class SelfAttention(nn.Module):
     config: GPTConfig
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T D"], mask: Bool[Array, "T T"]
-    ) -> Float[Array, "B T D"]:
+    def __call__(self, x: Float[Array, "B T D"], mask: Bool[Array, "T T"]) -> Float[Array, "B T D"]:
         """Mix the positions of x; query t reads key s where mask[t, s] is True."""
         config = self.config
         D, N, H = config.model_size, config.num_heads, config.head_size
@@ -42,5 +40,5 @@ class SelfAttention(nn.Module):
             query = transformer.rotary(query, positions)
             key = transformer.rotary(key, positions)
         heads = attention.scaled_dot_product_attention(query, key, value, mask)  # Eq. (1)
-        out = Einsum("BNTH,NHD->BTD", (N, H, D), out_bias, output_init(config))
-        return out.clone(name="out")(heads)  # Eq. (2)
+        init = output_init(config)
+        return Einsum("BNTH,NHD->BTD", (N, H, D), out_bias, init, name="out")(heads)  # Eq. (2)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxgen.errors import UserError
+from jaxgen.errors import check
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,7 @@ class GANConfig:
     """Probability of dropping a hidden unit of the discriminator while training."""
 
     def __post_init__(self):
-        if self.latent_size < 1:
-            raise UserError(f"model.latent_size is {self.latent_size}; give 1 or more.")
+        check(self, "latent_size", lambda x: x >= 1, "1 or more", "model.")
         for name in ("generator_sizes", "discriminator_sizes"):
-            sizes = getattr(self, name)
-            if not sizes or min(sizes) < 1:
-                raise UserError(f"model.{name} is {sizes}; give at least one width of 1 or more.")
-        if not 0 <= self.discriminator_dropout < 1:
-            raise UserError(
-                f"model.discriminator_dropout is {self.discriminator_dropout}; "
-                "give a number from 0 up to 1."
-            )
+            check(self, name, lambda x: x and min(x) >= 1, "widths of 1 or more", "model.")
+        check(self, "discriminator_dropout", lambda x: 0 <= x < 1, "0 up to 1", "model.")

@@ -43,7 +43,9 @@ class FeedForward(nn.Module):
         config = self.config
         D, F = config.model_size, config.hidden_size
         bias_in, bias_out = ((F,), (D,)) if config.use_bias else (None, None)
-        activation = transformer.gelu if config.activation == "gelu" else transformer.squared_relu
+        activation = (
+            transformer.gelu_tanh if config.activation == "gelu" else transformer.squared_relu
+        )
         init = input_init(config, fan_in=D)
         x = activation(Einsum("BTD,DF->BTF", (D, F), bias_in, init, name="in")(x))
         return Einsum("BTF,FD->BTD", (F, D), bias_out, output_init(config), name="out")(x)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from jaxgen.errors import UserError
+from jaxgen.errors import UserError, check
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class GPTConfig:
     norm: Literal["layer", "rms"] = "layer"
     """LayerNorm with scale and bias, or RMSNorm without parameters."""
     activation: Literal["gelu", "squared-relu"] = "gelu"
-    """The feed-forward layer's non-linearity."""
+    """The feed-forward layer's non-linearity; gelu in its tanh form, as GPT-2 has it."""
     query_key_norm: bool = False
     """RMS-normalise queries and keys before their product (Henry et al. 2020)."""
     use_bias: bool = True
@@ -42,20 +42,18 @@ class GPTConfig:
 
     def __post_init__(self):
         for name in ("num_layers", "num_heads", "model_size", "hidden_size", "max_seq_len"):
-            if getattr(self, name) < 1:
-                raise UserError(f"model.{name} is {getattr(self, name)}; give 1 or more.")
+            check(self, name, lambda x: x >= 1, "1 or more", "model.")
+        check(self, "dropout", lambda x: 0 <= x < 1, "a number from 0 up to 1", "model.")
         if self.model_size % self.num_heads:
             raise UserError(
-                f"model.model_size {self.model_size} is not a multiple of model.num_heads "
-                f"{self.num_heads}; change one of them."
+                f"--model.model-size {self.model_size} is not a multiple of --model.num-heads "
+                f"{self.num_heads}: change one of them."
             )
         if self.positions == "rotary" and self.head_size % 2:
             raise UserError(
-                f"model.positions rotary turns pairs, but the head size "
-                f"{self.model_size}/{self.num_heads} = {self.head_size} is odd; change one of them."
+                f"--model.positions rotary turns pairs, but the head size "
+                f"{self.model_size}/{self.num_heads} = {self.head_size} is odd: change one of them."
             )
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"model.dropout is {self.dropout}; give a number from 0 up to 1.")
 
     @property
     def head_size(self) -> int:

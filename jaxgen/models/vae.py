@@ -43,7 +43,9 @@ class VAE(nn.Module):
     def encode(self, image: Float[Array, "B height width C"]) -> Gaussian:
         """Eq. (1): the mean and log-variance of q(z|x), each (B, Z)."""
         features = self.encoder(image.reshape(image.shape[0], -1))
-        return Gaussian(features[:, : self.config.latent_size], features[:, self.config.latent_size :])
+        return Gaussian(
+            features[:, : self.config.latent_size], features[:, self.config.latent_size :]
+        )
 
     def decode(self, latent: Float[Array, "B Z"]) -> Float[Array, "B pixels"] | Gaussian:
         """Eq. (2): Bernoulli logits (B, pixels), or a Gaussian over the pixels."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from jaxgen.errors import UserError
+from jaxgen.errors import check
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,5 @@ class VAEConfig:
     """p(x|z): one logit per pixel, or one mean and one log-variance per pixel."""
 
     def __post_init__(self):
-        if self.latent_size < 1:
-            raise UserError(f"model.latent_size is {self.latent_size}; give 1 or more.")
-        if not self.hidden_sizes or min(self.hidden_sizes) < 1:
-            raise UserError(
-                f"model.hidden_sizes is {self.hidden_sizes}; give at least one width of 1 or more."
-            )
+        check(self, "latent_size", lambda x: x >= 1, "1 or more", "model.")
+        check(self, "hidden_sizes", lambda x: x and min(x) >= 1, "widths of 1 or more", "model.")

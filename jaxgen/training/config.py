@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jaxgen.errors import UserError
+from jaxgen.errors import check
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,17 @@ class OptimizerConfig:
     """The step at which the cosine ends; None means the run's steps when it is first started."""
 
     def __post_init__(self):
-        check(self, "optimizer.", "learning_rate", lambda x: x > 0, "above 0")
-        check(self, "optimizer.", "beta1", lambda x: 0 <= x < 1, "from 0 up to 1")
-        check(self, "optimizer.", "beta2", lambda x: 0 <= x < 1, "from 0 up to 1")
-        check(self, "optimizer.", "weight_decay", lambda x: x >= 0, "0 or more")
-        check(self, "optimizer.", "clip_norm", lambda x: x is None or x > 0, "above 0")
-        check(self, "optimizer.", "warmup_steps", lambda x: x >= 0, "0 or more")
-        check(self, "optimizer.", "decay_steps", lambda x: x is None or x > 0, "1 or more")
+        rules = {
+            "learning_rate": (lambda x: x > 0, "a number above 0"),
+            "beta1": (lambda x: 0 <= x < 1, "a number from 0 up to 1"),
+            "beta2": (lambda x: 0 <= x < 1, "a number from 0 up to 1"),
+            "weight_decay": (lambda x: x >= 0, "a number of 0 or more"),
+            "clip_norm": (lambda x: x is None or x > 0, "a number above 0, or None"),
+            "warmup_steps": (lambda x: x >= 0, "a number of 0 or more"),
+            "decay_steps": (lambda x: x is None or x > 0, "a number of 1 or more, or None"),
+        }
+        for field, (holds, wanted) in rules.items():
+            check(self, field, holds, wanted, "optimizer.")
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,3 @@ class RunOptions:
     """Go on with the run of this name: every field comes from its config.json, steps may grow."""
     tune_allocator: bool = True
     """Linux with glibc: keep freed memory instead of returning it after each step (faster)."""
-
-
-def check(config, prefix: str, field: str, holds, wanted: str) -> None:
-    """Raise a UserError that names the field where its value does not hold."""
-    value = getattr(config, field)
-    if not holds(value):
-        flag = f"--{prefix}{field}".replace("_", "-")
-        raise UserError(f"{flag} is {value}; give a number {wanted}.")

@@ -13,6 +13,15 @@ MALLOPT = {
 }
 
 
+def prepare_process(allocator: bool = True, *, quiet: bool = False) -> None:
+    """Set allocator and compilation cache, and say so once."""
+    tuned = allocator and tune_allocator()
+    cache = use_compilation_cache()
+    if not quiet:
+        state = "keeps freed memory (--no-tune-allocator leaves it)" if tuned else "left as it is"
+        print(f"allocator {state}; compiled programs in {cache}", flush=True)
+
+
 def tune_allocator() -> bool:
     """Keep freed memory in the process; True where it was done (Linux with glibc).
 

@@ -1,0 +1,192 @@
+"""The commands `python train.py ...` and `jaxgen ...`. jax is imported only by those that compute."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jaxgen.errors import UserError
+from jaxgen.experiments.base import Experiment
+from jaxgen.experiments.registry import experiment_names, find_experiment, summary
+from jaxgen.parsing import parse, parse_known
+from jaxgen.training.config import RunOptions
+from jaxgen.training.runtime import prepare_process
+
+Flat = tyro.conf.arg(name="")  # a nested dataclass whose flags have no prefix
+
+
+def main() -> None:
+    """The command `jaxgen`."""
+    run_command(_main, sys.argv[1:])
+
+
+def main_train() -> None:
+    """The command `python train.py`."""
+    run_command(train, sys.argv[1:])
+
+
+def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
+    """Run a command; a UserError becomes its sentence on stderr and status 2."""
+    try:
+        command(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: a run goes on from its last checkpoint by --resume", file=sys.stderr)
+        sys.exit(130)
+
+
+def _main(args: list[str]) -> None:
+    commands = {
+        "train": train, "sample": sample, "evaluate": evaluate, "equations": equations, "demo": demo,
+    }  # fmt: skip
+    if not args or args[0] in ("-h", "--help"):
+        print("usage: jaxgen COMMAND ...\n")
+        for name, command in commands.items():
+            print(f"  {name:<10} {command.__doc__.splitlines()[0]}")
+        return
+    if args[0] not in commands:
+        raise UserError(f"There is no command {args[0]!r}; known are {', '.join(commands)}.")
+    commands[args[0]](args[1:])
+
+
+def train(args: list[str], prog: str = "train.py") -> None:
+    """Train an experiment, or list the experiments."""
+    if not args or args[0] in ("-h", "--help"):
+        print(f"usage: {prog} EXPERIMENT [--help] [FIELDS], or {prog} --resume NAME\n")
+        for name in experiment_names():
+            print(f"  {name:<14} {summary(name)}")
+        return
+    name = None if args[0].startswith("-") else args[0]
+    flags = args[name is not None :]
+    cls = find_experiment(name) if name else None
+    wanted = [flag for flag in flags if flag not in ("-h", "--help")]
+    options, _ = parse_known(RunOptions, wanted, prog)
+    if options.resume:
+        _resume(name, flags, options, prog)
+        return
+    if cls is None:
+        raise UserError(f"Name an experiment first: {', '.join(experiment_names())}.")
+    experiment, options = _parse_run(cls, flags, f"{prog} {name}", cls())
+    prepare_process(options.tune_allocator)
+    from jaxgen import runner
+
+    print(runner.start(experiment, name, options.runs, options.name or name).folder)
+
+
+def _resume(name: str | None, flags: list[str], options: RunOptions, prog: str) -> None:
+    prepare_process(options.tune_allocator)
+    from jaxgen import runner
+    from jaxgen.training.run import run_path
+
+    saved = runner.load_run(run_path(options.runs, options.resume))
+    if name not in (None, saved.name):
+        raise UserError(
+            f"{saved.run.folder} is a run of {saved.name}, not of {name}: leave it out."
+        )
+    if options.name not in (None, options.resume):
+        raise UserError(f"--name {options.name} is not the run that --resume names: leave it out.")
+    experiment, _ = _parse_run(type(saved.experiment), flags, prog, saved.experiment)
+    print(runner.resume(saved, experiment).folder)
+
+
+def _parse_run(cls: type, flags: list[str], prog: str, experiment: Experiment):
+    """(experiment, options) from one flat set of flags."""
+    fields = [("experiment", Annotated[cls, Flat]), ("options", Annotated[RunOptions, Flat])]
+    both = dataclasses.make_dataclass("Flags", fields, namespace={"__doc__": cls.__doc__})
+    parsed = parse(both, flags, prog, both(experiment, RunOptions()))
+    return parsed.experiment, parsed.options
+
+
+def sample(args: list[str]) -> None:
+    """Draw more samples from a run: jaxgen sample RUN [--seed N] [...]."""
+    prog = "jaxgen sample"
+    if not args or args[0].startswith("-"):
+        raise UserError(
+            f"Name a run directory first: {prog} RUN; {prog} RUN --help lists the fields."
+        )
+    prepare_process()
+    from jaxgen import runner
+
+    saved = runner.load_run(_run_folder(args[0]))
+    sampling = saved.experiment.sampling
+    fields = [("seed", int, 0), ("sampling", Annotated[type(sampling), Flat], sampling)]
+    flags = parse(dataclasses.make_dataclass("Sample", fields), args[1:], f"{prog} {args[0]}")
+    print(runner.draw(saved, flags.sampling, flags.seed))
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Judge a run on its held-out data."""
+
+    run: tyro.conf.Positional[str]
+    """The run directory."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+def evaluate(args: list[str]) -> None:
+    """Print a run's held-out metrics: jaxgen evaluate RUN [--json]."""
+    options = parse(EvaluateOptions, args, "jaxgen evaluate")
+    prepare_process(quiet=options.json)
+    from jaxgen import runner
+
+    metrics = runner.judge(runner.load_run(_run_folder(options.run)))
+    if options.json:
+        print(json.dumps(metrics))
+        return
+    for name, value in metrics.items():
+        print(f"{name:<28} {value:.6g}")
+
+
+@dataclass(frozen=True)
+class EquationsOptions:
+    """Print the documents' equations, or one of them in full."""
+
+    id: tyro.conf.Positional[str | None] = None
+    """The equation, e.g. attention.scaled-dot-product; all of them where none is given."""
+
+
+def equations(args: list[str]) -> None:
+    """List the documents' equations, or print one in full: jaxgen equations [ID]."""
+    options = parse(EquationsOptions, args, "jaxgen equations")
+    from rich.console import Console
+
+    from jaxgen.book.equations import list_equations, show_equation
+
+    console = Console()
+    if options.id is None:
+        list_equations(console)
+    else:
+        show_equation(options.id, console)
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Train a GPT, a VAE and a GAN on real data and compare measured with predicted step times."""
+
+    short: bool = False
+    """A tenth of the steps: shows that everything runs, not what it can do."""
+    runs: Path = Path("runs")
+    """The directory that holds the runs; finished ones are not trained again."""
+
+
+def demo(args: list[str]) -> None:
+    """Train a GPT, a VAE and a GAN on real data: jaxgen demo [--short]."""
+    options = parse(DemoOptions, args, "jaxgen demo")
+    prepare_process()
+    from jaxgen.book.demo import run_demo
+
+    run_demo(options.runs, short=options.short)
+
+
+def _run_folder(run: str) -> Path:
+    """A run directory as it was printed, or the name of one under ./runs."""
+    folder = Path(run)
+    return folder if folder.exists() or folder.name != run else Path("runs") / run

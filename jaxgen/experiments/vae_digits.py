@@ -1,0 +1,79 @@
+"""A VAE on the 8x8 digits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from jaxgen.costs.models import vae_step
+from jaxgen.errors import UserError
+from jaxgen.experiments.base import Experiment
+from jaxgen.models.vae_config import VAEConfig
+from jaxgen.sampling.config import ImageSampling
+from jaxgen.training.config import OptimizerConfig
+
+if TYPE_CHECKING:
+    from jaxgen.data import ImageSpec
+    from jaxgen.training.task import Task
+
+
+@dataclass(frozen=True)
+class VAEDigits(Experiment):
+    """An MLP variational autoencoder on handwritten digits.
+
+    Paper: Kingma & Welling 2014, appendix C.
+    """
+
+    kind: ClassVar = "images"
+    steps: int = 3000
+    batch_size: int = 128
+    data: str = "digits"
+    binarise: Literal["threshold", "draw", "no"] = "threshold"
+    """Make pixels black or white: above half (static); drawn with the grey level as probability, anew
+    at each step and once for the held-out images (dynamic); or keep the grey levels."""
+    model: VAEConfig = field(default_factory=VAEConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    sampling: ImageSampling = field(default_factory=ImageSampling)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.model.decoder == "gaussian" and self.binarise != "no":
+            raise UserError(
+                "--model.decoder gaussian models grey levels: give --binarise no beside it."
+            )
+
+    def build(self, spec: ImageSpec) -> Task:
+        """A VAE with its negative evidence lower bound."""
+        import jax
+        import jax.numpy as jnp
+
+        from jaxgen.evaluation.vae import make_vae_evaluation
+        from jaxgen.models.vae import VAE
+        from jaxgen.objectives.vae import make_vae_loss
+        from jaxgen.sampling.images import sample_vae, save_grid
+        from jaxgen.training.optimizer import make_optimizer
+        from jaxgen.training.state import init_state
+        from jaxgen.training.step import make_step
+        from jaxgen.training.task import Task
+
+        model = VAE(self.model, spec.shape)
+        optimizer = make_optimizer(self.optimizer, self.steps)
+
+        def init(key):
+            init_key, state_key = jax.random.split(key)
+            params = model.init(init_key, jnp.zeros((1, *spec.shape)))["params"]
+            return init_state(params, optimizer.init(params), state_key)
+
+        def sample(params, key, path):
+            return save_grid(sample_vae(model, params, key, self.sampling.count), path)
+
+        step = make_step(make_vae_loss(model, self.binarise), optimizer)
+        return Task(init, step, make_vae_evaluation(model, self.binarise), sample)
+
+    def cost_rows(self, spec: ImageSpec):
+        """The matmuls of one training step."""
+        return vae_step(
+            B=self.batch_size, pixels=math.prod(spec.shape), hidden_sizes=self.model.hidden_sizes,
+            Z=self.model.latent_size, pixel_outputs=2 if self.model.decoder == "gaussian" else 1,
+        )  # fmt: skip

@@ -1,0 +1,59 @@
+"""An experiment's fields to and from JSON, and how two sets of them differ."""
+
+import dataclasses
+import types
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from jaxgen.errors import UserError
+
+
+def to_json(config) -> dict[str, Any]:
+    """The fields of a dataclass, nested ones as objects and tuples as lists."""
+    return dataclasses.asdict(config)
+
+
+def from_json(cls: type, values: dict[str, Any], source: Path, prefix: str = ""):
+    """The dataclass that `values` describes; fields that are absent keep their defaults.
+
+    Raises UserError naming the field where one is unknown or has a value of the wrong type.
+    """
+    hints = get_type_hints(cls)
+    names = {field.name for field in dataclasses.fields(cls)}
+    fields = {}
+    for name, value in values.items():
+        if name not in names:
+            raise UserError(f"{source} has a field {prefix}{name}, which this experiment does not.")
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+            fields[name] = from_json(hint, value, source, f"{prefix}{name}.")
+            continue
+        value = tuple(value) if isinstance(value, list) else value
+        if not _fits(value, hint):
+            raise UserError(f"{source} has {value!r} for {prefix}{name}, which is not a {hint}.")
+        fields[name] = value
+    return cls(**fields)
+
+
+def differences(first, second, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """The fields in which two dataclasses of one type differ, by dotted name, with both values."""
+    found = {}
+    for field in dataclasses.fields(first):
+        name, pair = prefix + field.name, (getattr(first, field.name), getattr(second, field.name))
+        if dataclasses.is_dataclass(pair[0]):
+            found |= differences(*pair, prefix=f"{name}.")
+        elif pair[0] != pair[1]:
+            found[name] = pair
+    return found
+
+
+def _fits(value, hint) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(_fits(value, choice) for choice in get_args(hint))
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(_fits(item, get_args(hint)[0]) for item in value)
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    return isinstance(value, hint)

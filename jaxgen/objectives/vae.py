@@ -1,0 +1,56 @@
+"""A VAE with its negative evidence lower bound (document 002, 4.2.3, sign corrected)."""
+
+from collections.abc import Callable
+
+import jax
+from jaxtyping import Array, Float
+
+from jaxgen.equations import vae
+from jaxgen.models.vae import VAE, Gaussian
+from jaxgen.training.metrics import Mean
+
+
+def make_vae_loss(model: VAE, binarise: str) -> Callable:
+    """`loss(params, batch, key)`: nats per image, one draw of z each; binarise as in `binarised`."""
+
+    def loss(params, batch, key):
+        noise_key, pixel_key = jax.random.split(key)
+        image = binarised(batch["image"], binarise, pixel_key)
+        reconstruction, kl = elbo_terms(model, params, image, noise_key)
+        losses = vae.negative_elbo(reconstruction, kl)
+        metrics = {"loss": losses, "reconstruction_nats": reconstruction, "kl_nats": kl}
+        return losses.mean(), {name: Mean.of(values) for name, values in metrics.items()}
+
+    return loss
+
+
+def binarised(
+    image: Float[Array, "B height width C"], how: str, key
+) -> Float[Array, "B height width C"]:
+    """The images that the model is to explain.
+
+    'threshold': 1 where a pixel is above half. 'draw': 1 with the probability that is the grey level
+    (Salakhutdinov & Murray 2008); with a new key at each step this is dynamic binarisation. 'no':
+    the grey levels themselves.
+    """
+    if how == "threshold":
+        return (image > 0.5).astype(image.dtype)
+    if how == "draw":
+        return jax.random.bernoulli(key, image).astype(image.dtype)
+    return image
+
+
+def elbo_terms(
+    model: VAE, params, image: Float[Array, "B height width C"], key
+) -> tuple[Float[Array, " B"], Float[Array, " B"]]:
+    """-log p(x|z) for one draw of z from q(z|x), and KL(q(z|x) || p(z)), in nats per image."""
+    posterior = model.apply({"params": params}, image, method="encode")
+    noise = jax.random.normal(key, posterior.mean.shape)
+    latent = vae.reparameterise(posterior.mean, posterior.log_variance, noise)
+    decoded = model.apply({"params": params}, latent, method="decode")
+    pixels = image.reshape(image.shape[0], -1)
+    if isinstance(decoded, Gaussian):
+        log_density = vae.gaussian_log_density(pixels, decoded.mean, decoded.log_variance)
+    else:
+        log_density = vae.bernoulli_log_density(pixels, decoded)
+    return -log_density, vae.gaussian_kl(posterior.mean, posterior.log_variance)

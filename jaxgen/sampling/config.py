@@ -1,0 +1,32 @@
+"""What a person sets of sampling; no jax here, so that help is quick."""
+
+from dataclasses import dataclass
+
+from jaxgen.errors import check
+
+
+@dataclass(frozen=True)
+class ImageSampling:
+    """How images are drawn."""
+
+    count: int = 64
+    """Images in the grid."""
+
+    def __post_init__(self):
+        check(self, "count", lambda x: x >= 1, "1 or more", "sampling.")
+
+
+@dataclass(frozen=True)
+class TextSampling:
+    """How text is drawn."""
+
+    prompt: str = "\n"
+    """The text that is continued."""
+    length: int = 500
+    """Tokens to draw after the prompt."""
+    temperature: float = 0.8
+    """Divides the logits: 0 always takes the likeliest token, 1 samples the model as it is."""
+
+    def __post_init__(self):
+        check(self, "length", lambda x: x >= 1, "1 or more", "sampling.")
+        check(self, "temperature", lambda x: x >= 0, "0 or more", "sampling.")

@@ -1,0 +1,58 @@
+"""Text from a language model, one token after the other."""
+
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Int
+
+from jaxgen.data.tokenizers import Tokenizer
+from jaxgen.errors import UserError
+from jaxgen.models.gpt import GPT
+from jaxgen.sampling.config import TextSampling
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def sample_tokens(
+    model: GPT, params, key, prompt: Int[Array, " P"], length: int, temperature: float
+) -> Int[Array, " length"]:
+    """Draw x_{t+1} from softmax(logits_t / temperature), length times; temperature 0 is argmax.
+
+    The model reads the last max_seq_len tokens, the whole of them again for each new one. The window
+    is filled from the left; what lies behind the last token cannot be seen by it (causal mask).
+    """
+    window_len = model.config.max_seq_len
+    prompt = prompt[-window_len:]
+    window = jnp.zeros(window_len, jnp.int32).at[: prompt.size].set(prompt)
+
+    def draw(carry, key):
+        window, filled = carry
+        logits = model.apply({"params": params}, window[None])[0, filled - 1]
+        scaled = logits / jnp.where(temperature > 0, temperature, 1.0)
+        drawn = jax.random.categorical(key, scaled)
+        token = jnp.where(temperature > 0, drawn, jnp.argmax(logits)).astype(jnp.int32)
+        full = filled == window_len
+        window = jnp.where(full, jnp.roll(window, -1), window)
+        position = jnp.where(full, window_len - 1, filled)
+        return (window.at[position].set(token), position + 1), token
+
+    start = (window, jnp.int32(prompt.size))
+    return lax.scan(draw, start, jax.random.split(key, length))[1]
+
+
+def sample_text(
+    model: GPT, params, key, path: Path, tokenizer: Tokenizer, sampling: TextSampling
+) -> Path:
+    """Continue the prompt and write prompt and continuation as path.txt; returns that path.
+
+    Raises UserError where the prompt has no token or one that the tokenizer does not know.
+    """
+    prompt = tokenizer.encode(sampling.prompt)
+    if not len(prompt):
+        raise UserError("--sampling.prompt has no token: give at least one character.")
+    tokens = sample_tokens(model, params, key, prompt, sampling.length, sampling.temperature)
+    path = path.with_name(path.name + ".txt")
+    path.write_text(sampling.prompt + tokenizer.decode(tokens), encoding="utf-8")
+    return path

@@ -1,0 +1,50 @@
+"""What a person sees of a run: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+
+class Progress:
+    """Shows step, metrics, steps/s and time left; a context, so that the bar ends with the run."""
+
+    def __init__(self, first_step: int, steps: int):
+        self._steps = steps
+        self._shown = first_step, time.perf_counter()
+        self._bar = _make_bar() if sys.stdout.isatty() else None
+
+    def __enter__(self) -> "Progress":
+        if self._bar:
+            self._bar.start()
+            self._task = self._bar.add_task(
+                "", total=self._steps, completed=self._shown[0], text=""
+            )
+        return self
+
+    def __exit__(self, *error):
+        if self._bar:
+            self._bar.stop()
+
+    def advance(self, step: int) -> None:
+        """The device has been given the steps up to this one."""
+        if self._bar:
+            self._bar.update(self._task, completed=step)
+
+    def show(self, step: int, metrics: dict[str, float]) -> None:
+        """The metrics of a logged step, and the rate since the one before."""
+        last, self._shown = self._shown, (step, time.perf_counter())
+        rate = (step - last[0]) / (self._shown[1] - last[1])
+        shown = [f"{name} {value:.4g}" for name, value in metrics.items() if "loss" in name]
+        text = "  ".join([*shown, f"{rate:.1f} steps/s"])
+        if self._bar:
+            self._bar.update(self._task, completed=step, text=text)
+        else:
+            left = (self._steps - step) / rate
+            print(f"step {step}/{self._steps}  {text}  {left:.0f} s left", flush=True)
+
+
+def _make_bar():
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    text = TextColumn("{task.fields[text]}")
+    return Bar(TextColumn("step"), MofNCompleteColumn(), BarColumn(), text, TimeRemainingColumn())

@@ -1,0 +1,126 @@
+"""A run's directory: config.json, data.json, metrics.jsonl, events, checkpoints, samples, curves."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxgen.errors import UserError
+
+FORMAT = 1  # of config.json; raised when an older reader would misread it
+
+
+@dataclass(frozen=True)
+class Run:
+    """The paths of one run."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The experiment and all its fields."""
+        return self.folder / "config.json"
+
+    @property
+    def spec(self) -> Path:
+        """What the model needs to know of its data."""
+        return self.folder / "data.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object per logged step."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Orbax checkpoints by step."""
+        return self.folder / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """What the model drew."""
+        return self.folder / "samples"
+
+    def sample_path(self, step: int) -> Path:
+        """Where the sample of a step goes, without a suffix."""
+        return self.samples / f"step-{step:07d}"
+
+    @property
+    def curves(self) -> Path:
+        """The picture of the metrics."""
+        return self.folder / "curves.png"
+
+
+def run_path(root: Path, name: str) -> Path:
+    """root/name; a UserError where the name could leave the root."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", name) or name.startswith("."):
+        raise UserError(
+            f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-', and no '.' in front."
+        )
+    return root / name
+
+
+def create_run(root: Path, name: str, experiment: str, fields: dict, spec: dict) -> Run:
+    """Make a new run's directory, whole or not at all.
+
+    Raises UserError where it exists or may not be written.
+    """
+    run = Run(run_path(root, name))
+    if run.folder.exists():
+        raise UserError(
+            f"{run.folder} exists: go on with it by --resume {name}, or give another --name."
+        )
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        draft = Run(root / f".{name}.{os.getpid()}.new")
+        draft.samples.mkdir(parents=True)
+        save_config(draft, experiment, fields)
+        write_json(draft.spec, spec)
+        draft.folder.rename(run.folder)
+    except OSError as error:
+        raise UserError(f"Cannot write to {root}: {error.strerror}; give another --runs.") from None
+    return run
+
+
+def save_config(run: Run, experiment: str, fields: dict) -> None:
+    """Write config.json: the experiment's name and all its fields."""
+    write_json(run.config, {"format": FORMAT, "experiment": experiment, "fields": fields})
+
+
+def open_run(folder: Path) -> tuple[Run, str, dict[str, Any], dict[str, Any]]:
+    """(run, experiment name, fields, data spec) of an existing run.
+
+    Raises UserError where the folder is no run or its files cannot be read.
+    """
+    run = Run(folder)
+    if not run.config.is_file():
+        raise UserError(f"{folder} is not a run: it has no config.json; see the names beside it.")
+    config, spec = read_json(run.config), read_json(run.spec)
+    if config.get("format") != FORMAT:
+        raise UserError(
+            f"{run.config} has format {config.get('format')}, and this jaxgen reads {FORMAT}: use "
+            "the version that wrote it."
+        )
+    return run, config["experiment"], config["fields"], spec
+
+
+def write_json(path: Path, value) -> None:
+    """Write a file whole: under another name first, then renamed."""
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; a UserError where there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}): restore it from a copy.") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path} does not hold a JSON object: restore it from a copy.")
+    return value
