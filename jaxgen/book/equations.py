@@ -73,7 +73,7 @@ def markdown_table(rows: Iterable[Equation] | None = None) -> str:
 
 def _markdown_math(latex: str) -> str:
     # A bare | would end the table's cell.
-    return "$`" + latex.replace("|", r"\vert ") + "`$"
+    return "$`" + latex.replace("||", r"\Vert").replace("|", r"\vert ") + "`$"
 
 
 def _verdict(equation: Equation) -> str:

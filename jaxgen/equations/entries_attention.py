@@ -32,7 +32,12 @@ ENTRIES = (
         " the output is divided by the root again, so that each row of weights sums to 1/√d_k.",
         paper=_VASWANI,
         link=_VASWANI_LINK,
-        shapes={"query": "*B T H", "key": "*B S H", "value": "*B S U"},
+        shapes={
+            "query": "*B T H",
+            "key": "*B S H",
+            "value": "*B S U",
+            "mask": "*#B #T #S, bool or None",
+        },
         function=attention.scaled_dot_product_attention,
         printed_function=attention.printed_scaled_dot_product_attention,
         example=Example({"query": _QUERY, "key": _KEY, "value": _VALUE}, ("query",)),

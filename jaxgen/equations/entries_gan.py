@@ -187,7 +187,7 @@ ENTRIES = (
     ),
     Equation(
         id="gan.label-smoothing",
-        document="002, 5.2",
+        document="002, 5.2 (code)",
         title="softened targets for D",
         printed=r"L_D = H(0.9, D(x)) + H(0.1, D(G(z)))",
         corrected=r"L_D = H(0.9, D(x)) + H(0, D(G(z))),\quad"

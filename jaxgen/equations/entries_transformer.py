@@ -5,7 +5,7 @@ from jaxgen.equations.entry import Equation, Example
 
 _ABSENT = "not in the documents"
 _ROW = ((1.0, 2.0, 4.0, 5.0),)
-_REALS = Example({"x": (-2.0, -0.5, 0.0, 1.0)}, ("x",))
+_REALS = Example({"x": (-2.0, -0.5, 0.5, 1.0)}, ("x",))
 
 ENTRIES = (
     Equation(

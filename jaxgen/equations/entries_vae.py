@@ -109,7 +109,7 @@ ENTRIES = (
     Equation(
         id="vae.reparameterisation",
         document="implied by 002, 4.2.1",
-        title="a draw that can be differentiated",
+        title="a draw with gradients",
         printed="",
         corrected=r"z = \mu + \sigma \odot \epsilon,\quad \epsilon \sim \mathcal{N}(0, I)",
         verdict="not printed",

@@ -110,6 +110,6 @@ def _run(function: Callable[..., Any], example: Example) -> Run:
         return (jnp.sum(last) if example.scalar == "sum" else jnp.ravel(last)[0]), value
 
     chosen = {name: arrays[name] for name in example.differentiate}
-    gradient, value = jax.grad(scalar, has_aux=True)(chosen)
+    gradient, value = jax.jit(jax.grad(scalar, has_aux=True))(chosen)
     # jax.grad sorts a dictionary by key; the page shows the arguments in the example's order.
     return Run(value, {name: gradient[name] for name in example.differentiate})

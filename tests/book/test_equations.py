@@ -1,0 +1,100 @@
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from jaxgen.book import equations as book
+from jaxgen.equations import catalog
+from jaxgen.errors import UserError
+
+
+def printed(function, *arguments, width=100):
+    stream = io.StringIO()
+    function(*arguments, Console(file=stream, width=width))
+    return stream.getvalue()
+
+
+def flat(text):
+    """Without the line breaks, which depend on the width."""
+    return re.sub(r"\s+", "", text)
+
+
+def test_the_list_has_a_line_for_every_equation():
+    lines = printed(book.list_equations, width=140).splitlines()
+    for equation in catalog.EQUATIONS.values():
+        (line,) = [line for line in lines if line.split()[:1] == [equation.id]]
+        for text in (equation.document, equation.verdict, equation.title):
+            assert text in line
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_list_never_breaks_an_id(width):
+    text = printed(book.list_equations, width=width)
+    assert all(equation_id in text for equation_id in catalog.EQUATIONS)
+
+
+@pytest.mark.parametrize("equation", catalog.EQUATIONS.values(), ids=lambda e: e.id)
+def test_a_page_says_everything_that_the_catalogue_knows(equation):
+    page = flat(printed(book.show_equation, equation.id))
+    texts = [equation.id, equation.document, equation.printed or "not printed", equation.corrected]
+    texts += [equation.explanation, equation.paper, equation.link]
+    texts += [f"{name}: {shape}" for name, shape in equation.shapes.items()]
+    texts += [f"{name} =" for name in equation.example.arguments]
+    for text in texts:
+        assert flat(text) in page
+    assert ("Asprintedgives" in page) == (equation.printed_function is not None)
+
+
+def test_a_page_shows_values_and_gradients_of_both_forms():
+    page = printed(book.show_equation, "gan.wasserstein-critic-loss")
+    right, as_printed = page.split("As printed gives")
+    assert "real_scores = [6, 9]" in right
+    assert "  value = [-3, -12]" in right
+    assert "d(sum of value) / d(fake_scores) = [1, 1]" in right
+    assert "  value = [-9, -6]" in as_printed
+    assert "d(sum of value) / d(fake_scores) = [-1, -1]" in as_printed
+
+
+def test_a_page_rounds_to_four_decimals_and_names_the_parts_of_a_result():
+    page = printed(book.show_equation, "attention.worked-example")
+    assert "weights = [[0.09, 0.2447, 0.6652]," in page
+    assert "output = [[8.5752]," in page
+    assert "d(sum of output) / d(query) = [[0.4244]," in page
+    assert "-0," not in page and "e-" not in page.split("Gives")[1]
+
+
+def test_a_page_shows_the_printed_forms_own_arguments():
+    page = printed(book.show_equation, "gan.saturating-generator")
+    assert "fake_logit = -4\n" in re.sub(
+        r" +\n", "\n", page.split("Example of the printed form")[1]
+    )
+    assert "Example of the printed form" not in printed(book.show_equation, "gan.minimax")
+
+
+def test_an_unknown_id_is_the_users_error():
+    with pytest.raises(UserError, match=r"the nearest id is 'vae\.elbo'"):
+        printed(book.show_equation, "vae.elb0")
+
+
+def test_the_markdown_table_has_five_cells_in_every_row():
+    lines = book.markdown_table().splitlines()
+    assert len(lines) == 2 + len(catalog.EQUATIONS)
+    for line in lines:
+        assert line.count("|") == 6  # a bare | within a formula would add one
+    by_id = {line.split("`")[1]: line for line in lines[2:]}
+    for equation in catalog.EQUATIONS.values():
+        cells = [cell.strip() for cell in by_id[equation.id].split("|")[1:-1]]
+        assert cells[1] == equation.document
+        assert cells[3] == equation.verdict
+        assert (cells[4] == "the same") == (equation.verdict == "right")
+        assert (cells[2] == "not printed") == (equation.verdict == "not printed")
+    assert r"KL(q_\phi(z\vert x) \Vert p(z))" in by_id["vae.elbo"]
+
+
+def test_the_markdown_table_takes_a_selection():
+    lines = book.markdown_table([catalog.find("vae.elbo"), catalog.find("attention.scores")])
+    assert [line.split("`")[1] for line in lines.splitlines()[2:]] == [
+        "vae.elbo",
+        "attention.scores",
+    ]
