@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgen import runner
-from jaxgen.costs.table import step_flops
 from jaxgen.experiments.base import Experiment
 from jaxgen.experiments.registry import find_experiment
 from jaxgen.training.timing import gemm_flops_per_second, step_seconds
@@ -66,7 +65,7 @@ def _outcome(name: str, experiment: Experiment, folder: Path, gemm_rate: float) 
     measured = step_seconds(
         task, state, data.train, order.indices_for, experiment.steps_per_dispatch
     )
-    predicted = step_flops(experiment.cost_rows(data.spec)) / gemm_rate
+    predicted = experiment.costs(data.spec).matmul_flops / gemm_rate
     sample = sorted(run.samples.iterdir())[-1]
     return Outcome(
         name, unit, before, after[f"eval/{metric}"], after["step"], measured, predicted, sample

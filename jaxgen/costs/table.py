@@ -1,40 +1,125 @@
-"""A cost table: one row per matmul of a step, its contracted sizes named, that sums to the step.
+"""A cost table: one row per operation of a training step, that sums to the step.
 
-A matmul that multiplies and adds over the sizes B, T, D, F costs 2·B·T·D·F FLOPs. Its backward pass
-is one matmul of the same cost for each operand that has a gradient.
+Conventions, stated here once (`conventions.py` has those of other people):
+
+- **FLOPs.** A multiply-add is 2. A matmul over the sizes B, T, D, F costs 2·B·T·D·F forward and as
+  much again for each operand that has a gradient. Attention is counted over the whole T·S square,
+  as it is computed, causal or not. Looking up an embedding costs nothing.
+- **Elementwise FLOPs** are apart: one per element for each +, −, ·, /, max, comparison, selection,
+  exp, log, root and the like; a sum of n numbers is n. Leading order: what is done once per row of a
+  normalisation rather than once per element is left out. Random numbers and casts cost nothing.
+- **Bytes** are the least traffic between memory and processor, a lower bound. Every array crosses once
+  in each phase that reads or writes it: forward reads parameters and data and writes the results that
+  backward will need; backward reads those and the parameters and writes the gradients; update reads
+  gradients, reads and writes parameters and moments. Elementwise work is fused with its neighbours, and
+  attention's T·S matrices stay on the chip (Dao et al. 2022, https://arxiv.org/abs/2205.14135), so
+  these move nothing. It holds where the arrays do not fit into a cache; where they do, less may move.
+- **Activation bytes** are all results that this code's backward pass reads, T·S matrices included,
+  nothing recomputed.
 """
 
-import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+from jaxgen.costs.formula import evaluate
+
+Kind = Literal["matmul", "convolution", "elementwise"]
+Phase = Literal["forward", "backward", "update"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
+CONTRACTIONS: tuple[Kind, ...] = ("matmul", "convolution")
 
 
 @dataclass(frozen=True)
-class Matmul:
-    """One matmul of the forward pass, with the matmuls that its gradient needs."""
+class Cost:
+    """What one phase of a row costs, as formulas in the shape letters."""
+
+    flops: str = "0"
+    bytes: str = "0"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operation of a step, in its three phases.
+
+    Attributes:
+      name: what it does. kind: which FLOPs these are.
+      sizes: shape letter to size; the formulas are in these letters.
+      contracted: the letters that the forward product sums over.
+      forward, backward, update: the phases.
+      parameters: formula, how many numbers the row owns (a shared kernel belongs to one row only).
+      activation_bytes: formula, what the row keeps for the backward pass.
+    """
 
     name: str
-    sizes: dict[str, int]
-    """Shape letter to size, every dimension of the product once, e.g. B, T, D, F."""
-    gradients: int = 2
-    """2 where both operands have a gradient; 1 where one is data or a constant; 0 for neither."""
+    kind: Kind
+    sizes: Mapping[str, int]
+    contracted: tuple[str, ...] = ()
+    forward: Cost = Cost()
+    backward: Cost = Cost()
+    update: Cost = Cost()
+    parameters: str = "0"
+    activation_bytes: str = "0"
+
+    def value(self, formula: str) -> int:
+        """A formula in this row's letters, evaluated."""
+        return evaluate(formula, self.sizes)
+
+    def flops(self, phase: Phase | None = None) -> int:
+        """FLOPs of one phase, or of all."""
+        phases = PHASES if phase is None else (phase,)
+        return sum(self.value(getattr(self, name).flops) for name in phases)
+
+    def least_bytes(self, phase: Phase | None = None) -> int:
+        """The least bytes that move in one phase, or in all."""
+        phases = PHASES if phase is None else (phase,)
+        return sum(self.value(getattr(self, name).bytes) for name in phases)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named rows that sum to a training step (or, for an equation, to its evaluation)."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+    def flops(self, phase: Phase | None = None, kinds: tuple[Kind, ...] | None = None) -> int:
+        """FLOPs, of one phase and some kinds or of all."""
+        return sum(row.flops(phase) for row in self.rows if kinds is None or row.kind in kinds)
 
     @property
-    def formula(self) -> str:
-        """The forward FLOPs in the shape letters, e.g. 2·B·T·D·F."""
-        return "·".join(["2", *self.sizes])
+    def matmul_flops(self) -> int:
+        """FLOPs of matmuls and convolutions, all phases: what a peak rate is published for."""
+        return self.flops(kinds=CONTRACTIONS)
 
     @property
-    def forward_flops(self) -> int:
-        """A multiply-add counts as 2."""
-        return 2 * math.prod(self.sizes.values())
+    def elementwise_flops(self) -> int:
+        """All other FLOPs, all phases."""
+        return self.flops(kinds=("elementwise",))
+
+    def least_bytes(self, phase: Phase | None = None) -> int:
+        """The least bytes that move in one phase, or in the step: a lower bound."""
+        return sum(row.least_bytes(phase) for row in self.rows)
 
     @property
-    def backward_flops(self) -> int:
-        """As many matmuls of the forward's cost as there are gradients."""
-        return self.gradients * self.forward_flops
+    def parameters(self) -> int:
+        """How many numbers the parameters hold."""
+        return sum(row.value(row.parameters) for row in self.rows)
 
+    @property
+    def activation_bytes(self) -> int:
+        """Bytes of all results that wait for the backward pass."""
+        return sum(row.value(row.activation_bytes) for row in self.rows)
 
-def step_flops(rows: Iterable[Matmul]) -> int:
-    """FLOPs of the matmuls of a training step, forward and backward."""
-    return sum(row.forward_flops + row.backward_flops for row in rows)
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Every shape letter of the table with its size.
+
+        Raises ValueError where two rows give one letter two sizes.
+        """
+        merged: dict[str, int] = {}
+        for row in self.rows:
+            for letter, size in row.sizes.items():
+                if merged.setdefault(letter, size) != size:
+                    raise ValueError(f"{self.name}: {letter} is {merged[letter]} and {size}")
+        return merged

@@ -10,7 +10,7 @@ from jaxgen.errors import check
 from jaxgen.training.config import OptimizerConfig
 
 if TYPE_CHECKING:
-    from jaxgen.costs.table import Matmul
+    from jaxgen.costs.table import Table
     from jaxgen.data import Data
     from jaxgen.training.task import Task
 
@@ -58,5 +58,5 @@ class Experiment(ABC):
         """The functions that train and try the model for data of this spec."""
 
     @abstractmethod
-    def cost_rows(self, spec: Any) -> list[Matmul]:
-        """The matmuls of one training step."""
+    def costs(self, spec: Any) -> Table:
+        """What one training step costs, row by row."""

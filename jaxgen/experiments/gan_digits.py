@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from jaxgen.costs.models import gan_step
+from jaxgen.costs.gan import gan_step
 from jaxgen.errors import UserError, check
 from jaxgen.experiments.base import Experiment
 from jaxgen.models.gan_config import GANConfig
@@ -93,10 +93,10 @@ class GANDigits(Experiment):
         step = make_adversarial_step(*losses, optimizer, constrain)
         return Task(init, step, make_gan_evaluation(generator, discriminator), sample)
 
-    def cost_rows(self, spec: ImageSpec):
-        """The matmuls of one training step."""
+    def costs(self, spec: ImageSpec):
+        """What one training step costs, row by row."""
         return gan_step(
-            B=self.batch_size, pixels=math.prod(spec.shape), Z=self.model.latent_size,
-            generator_sizes=self.model.generator_sizes,
-            discriminator_sizes=self.model.discriminator_sizes,
+            self.model, self.optimizer,
+            batch_size=self.batch_size, pixels=math.prod(spec.shape),
+            loss=self.loss, label_smoothing=self.label_smoothing,
         )  # fmt: skip

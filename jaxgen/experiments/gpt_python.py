@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from jaxgen.costs.models import gpt_step
+from jaxgen.costs.gpt import gpt_step
 from jaxgen.errors import UserError, check
 from jaxgen.experiments.base import Experiment
 from jaxgen.models.gpt_config import GPTConfig, modern_gpt
@@ -90,15 +90,9 @@ class GPTPython(Experiment):
         step = make_step(make_language_loss(model), optimizer)
         return Task(init, step, make_language_evaluation(model), sample)
 
-    def cost_rows(self, spec: TextSpec):
-        """The matmuls of one training step."""
-        model = self.model
+    def costs(self, spec: TextSpec):
+        """What one training step costs, row by row."""
         return gpt_step(
-            B=self.batch_size,
-            T=self.seq_len,
-            L=model.num_layers,
-            N=model.num_heads,
-            D=model.model_size,
-            F=model.hidden_size,
-            V=spec.vocab_size,
-        )
+            self.model, self.optimizer,
+            batch_size=self.batch_size, seq_len=self.seq_len, vocab_size=spec.vocab_size,
+        )  # fmt: skip

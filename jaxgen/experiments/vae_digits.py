@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from jaxgen.costs.models import vae_step
+from jaxgen.costs.vae import vae_step
 from jaxgen.errors import UserError
 from jaxgen.experiments.base import Experiment
 from jaxgen.models.vae_config import VAEConfig
@@ -71,9 +71,9 @@ class VAEDigits(Experiment):
         step = make_step(make_vae_loss(model, self.binarise), optimizer)
         return Task(init, step, make_vae_evaluation(model, self.binarise), sample)
 
-    def cost_rows(self, spec: ImageSpec):
-        """The matmuls of one training step."""
+    def costs(self, spec: ImageSpec):
+        """What one training step costs, row by row."""
         return vae_step(
-            B=self.batch_size, pixels=math.prod(spec.shape), hidden_sizes=self.model.hidden_sizes,
-            Z=self.model.latent_size, pixel_outputs=2 if self.model.decoder == "gaussian" else 1,
+            self.model, self.optimizer,
+            batch_size=self.batch_size, pixels=math.prod(spec.shape), binarise=self.binarise,
         )  # fmt: skip

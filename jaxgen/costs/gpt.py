@@ -1,0 +1,192 @@
+"""What a training step of a GPT costs; `jaxgen/models/gpt.py` is the model.
+
+Rows of the matmuls, per layer (T queries, S = T keys, attention over the full square):
+
+    query, key, value   2·B·T·D·N·H each       scores, mix   2·B·N·T·S·H each
+    out                 2·B·T·N·H·D            mlp in, out   2·B·T·D·F each
+    head                2·B·T·D·V, once
+
+Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; Radford et al. 2019 (GPT-2).
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from jaxgen.costs.formula import plus, times
+from jaxgen.costs.rows import AdamSizes, adam, elementwise, matmul
+from jaxgen.costs.table import Cost, Row, Table
+
+
+class GPTSizes(Protocol):
+    """The fields of a GPT's config that decide its cost (`jaxgen.models.gpt_config.GPTConfig`)."""
+
+    num_layers: int
+    num_heads: int
+    model_size: int
+    hidden_size: int
+    max_seq_len: int
+    positions: str
+    norm: str
+    activation: str
+    query_key_norm: bool
+    use_bias: bool
+    tied_head: bool
+    dropout: float
+    compute_dtype: str
+
+
+def gpt_step(
+    config: GPTSizes, optimizer: AdamSizes, *, batch_size: int, seq_len: int, vocab_size: int
+) -> Table:
+    """The table of one training step on batch_size sequences of seq_len tokens."""
+    sizes = {
+        "B": batch_size, "T": seq_len, "S": seq_len, "L": config.num_layers,
+        "N": config.num_heads, "H": config.model_size // config.num_heads,
+        "D": config.model_size, "F": config.hidden_size, "V": vocab_size,
+        "M": config.max_seq_len,
+    }  # fmt: skip
+    rows = [
+        *_embedding(config, sizes),
+        *_attention(config, sizes),
+        *_feed_forward(config, sizes),
+        *_head(config, sizes),
+    ]
+    parameters = plus(*(row.parameters for row in rows))
+    # Decay applies to arrays of two axes and more: kernels, tables, and the heads' biases (N, 1, H).
+    vectors = plus(*(row.parameters for row in rows if row.name in _VECTORS))
+    matrices = parameters if vectors == "0" else f"{parameters} − ({vectors})"
+    return Table("gpt", (*rows, *adam(sizes, parameters, matrices, optimizer)))
+
+
+_VECTORS = ("norm 1", "norm 2", "norm", "attention out bias", "mlp in bias", "mlp out bias")
+
+
+def _item_bytes(config: GPTSizes) -> int:
+    return {"float32": 4, "bfloat16": 2}[config.compute_dtype]
+
+
+def _embedding(config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
+    item = _item_bytes(config)
+    rows_read = times(4, "B·T·D")  # of the table, only the rows of the batch's tokens
+    rows = [
+        Row(
+            "embedding", "elementwise", sizes,
+            forward=Cost("0", plus(rows_read, times(item, "B·T·D"))),
+            backward=Cost("B·T·D", plus(times(4, "V·D"), times(item, "B·T·D"))),
+            parameters="V·D", activation_bytes=times(item, "B·T·D"),
+        )
+    ]  # fmt: skip
+    if config.positions == "learned":
+        rows.append(elementwise("positions", sizes, "B·T·D", 1, 1, parameters="M·D"))
+    if config.dropout:
+        rows.append(_dropout("embedding dropout", sizes, "B·T·D", item))
+    return rows
+
+
+def _attention(config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
+    item, heads, square = _item_bytes(config), "B·T·N·H", "B·N·T·S"
+    rows = [_norm("norm 1", config, sizes, "L·B·T·D", "L")]
+    for name in ("query", "key", "value"):
+        rows.append(
+            matmul(
+                name, sizes, "B·T·D·N·H", "D",
+                result=heads, repeats="L", kernel="D·N·H", item_bytes=item,
+            )
+        )  # fmt: skip
+        if config.use_bias:
+            bias = elementwise(f"{name} bias", sizes, times("L", heads), 1, 1, parameters="L·N·H")
+            rows.append(bias)
+    if config.query_key_norm:
+        rows.append(elementwise("query, key norm", sizes, times(2, "L", heads), *_RMS))
+    if config.positions == "rotary":
+        # angle, cosine and sine for each of T·H/2 turns, for queries and for keys
+        rows.append(elementwise("rotary angles", sizes, "L·T·H", 3, 0))
+        rows.append(elementwise("rotary turn", sizes, times(2, "L", heads), 3, 3))
+    attended = times("L", square)
+    rows += [
+        matmul("scores", sizes, "B·N·T·S·H", "H", result=square, repeats="L", kept=False),
+        elementwise("scale and mask", sizes, attended, 2, 2),
+        # max, subtract, exp, sum, divide; backward: product, sum, subtract, product
+        elementwise("softmax", sizes, attended, 5, 4, kept=attended),
+        matmul("mix", sizes, "B·N·T·S·H", "S", result=heads, repeats="L", item_bytes=item),
+        *_projection("attention out", config, sizes, "B·T·N·H·D", "N·H", "D", "N·H·D"),
+        *_residual("attention", config, sizes),
+    ]
+    return rows
+
+
+def _feed_forward(config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
+    hidden, item = "L·B·T·F", _item_bytes(config)
+    # gelu: x³ by 3 products, +, scale, sigmoid, product; squared relu: max, square
+    operations = (7, 10) if config.activation == "gelu" else (2, 3)
+    return [
+        _norm("norm 2", config, sizes, "L·B·T·D", "L"),
+        *_projection("mlp in", config, sizes, "B·T·D·F", "D", "F", "D·F"),
+        elementwise(config.activation, sizes, hidden, *operations, kept=hidden, item_bytes=item),
+        *_projection("mlp out", config, sizes, "B·T·D·F", "F", "D", "F·D"),
+        *_residual("mlp", config, sizes),
+    ]
+
+
+def _head(config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
+    return [
+        _norm("norm", config, sizes, "B·T·D", ""),
+        matmul(
+            "head", sizes, "B·T·D·V", "D",
+            result="B·T·V", kernel="D·V", owned=not config.tied_head,
+        ),
+        # max, subtract, exp, sum; backward: the softmax times the gradient
+        elementwise("cross-entropy", sizes, "B·T·V", 4, 2),
+        elementwise("mean over tokens", sizes, "B·T", 1, 1),
+    ]  # fmt: skip
+
+
+def _projection(
+    name: str,
+    config: GPTSizes,
+    sizes: Mapping[str, int],
+    product: str,
+    contracted: str,
+    output: str,
+    kernel: str,
+) -> list[Row]:
+    """A projection of every token in every layer, with its bias where there is one."""
+    item, result = _item_bytes(config), times("B·T", output)
+    rows = [
+        matmul(
+            name, sizes, product, contracted,
+            result=result, repeats="L", kernel=kernel, item_bytes=item,
+        )
+    ]  # fmt: skip
+    if config.use_bias:
+        bias = times("L", output)
+        rows.append(elementwise(f"{name} bias", sizes, times("L", result), 1, 1, parameters=bias))
+    return rows
+
+
+_LAYER_NORM = (7, 11)  # mean, subtract, square, mean, divide, scale, bias
+_RMS = (3, 5)  # square, mean, divide
+
+
+def _norm(
+    name: str, config: GPTSizes, sizes: Mapping[str, int], elements: str, repeats: str
+) -> Row:
+    item = _item_bytes(config)
+    if config.norm == "rms":
+        return elementwise(name, sizes, elements, *_RMS, kept=elements, item_bytes=item)
+    return elementwise(
+        name, sizes, elements, *_LAYER_NORM,
+        parameters=times(2, repeats, "D"), kept=elements, item_bytes=item,
+    )  # fmt: skip
+
+
+def _residual(name: str, config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
+    rows = []
+    if config.dropout:
+        rows.append(_dropout(f"{name} dropout", sizes, "L·B·T·D", _item_bytes(config)))
+    return [*rows, elementwise(f"{name} residual", sizes, "L·B·T·D", 1, 1)]
+
+
+def _dropout(name: str, sizes: Mapping[str, int], elements: str, item: int) -> Row:
+    """Scale by 1/(1 − rate) and select; the mask is kept, a byte an element."""
+    return elementwise(name, sizes, elements, 2, 2, kept=elements, item_bytes=1)
