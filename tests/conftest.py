@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -24,3 +26,17 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("$JAXGEN_DATA is not set: no folder of real data sets here")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def random_params():
+    """Random parameters for a module: none is zero, so no term can hide; nothing is compiled."""
+
+    def draw(module, *inputs, scale=0.5, seed=0):
+        shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
+        rng = np.random.default_rng(seed)
+        return jax.tree.map(
+            lambda leaf: jnp.asarray(scale * rng.standard_normal(leaf.shape), jnp.float32), shapes
+        )
+
+    return draw

@@ -39,9 +39,15 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class TextSpec:
-    """The tokenizer, with the vocabulary it was given."""
+    """The tokenizer, with the vocabulary it was given.
+
+    Attributes:
+        tokenizer: from text to ids and back.
+        first_token: the first id of the training text, which a sample without a prompt begins with.
+    """
 
     tokenizer: Tokenizer
+    first_token: int
 
     @property
     def vocab_size(self) -> int:
@@ -49,14 +55,15 @@ class TextSpec:
         return self.tokenizer.vocab_size
 
     def to_json(self) -> dict[str, Any]:
-        """The tokenizer as JSON types, and `"kind": "text"`."""
-        return {"kind": "text", "tokenizer": self.tokenizer.to_json()}
+        """Both as JSON types, and `"kind": "text"`."""
+        fields = {"tokenizer": self.tokenizer.to_json(), "first_token": self.first_token}
+        return {"kind": "text", **fields}
 
 
 def spec_from_json(values: Mapping[str, Any]) -> ImageSpec | TextSpec:
     """The spec whose `to_json` gave `values`."""
     if values["kind"] == "text":
-        return TextSpec(tokenizer_from_json(values["tokenizer"]))
+        return TextSpec(tokenizer_from_json(values["tokenizer"]), values["first_token"])
     sizes = ("height", "width", "channels", "num_classes")
     return ImageSpec(**{name: values[name] for name in sizes})
 

@@ -85,7 +85,7 @@ class GPTPython(Experiment):
             return init_state(params, optimizer.init(params), state_key)
 
         def sample(params, key, path):
-            return sample_text(model, params, key, path, spec.tokenizer, self.sampling)
+            return sample_text(model, params, key, path, spec, self.sampling)
 
         step = make_step(make_language_loss(model), optimizer)
         return Task(init, step, make_language_evaluation(model), sample)

@@ -32,8 +32,12 @@ class VAEDigits(Experiment):
     binarise: Literal["threshold", "draw", "no"] = "threshold"
     """Make pixels black or white: above half (static); drawn with the grey level as probability, anew
     at each step and once for the held-out images (dynamic); or keep the grey levels."""
-    model: VAEConfig = field(default_factory=VAEConfig)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    model: VAEConfig = field(default_factory=lambda: VAEConfig(hidden_sizes=(512, 256)))
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(
+            learning_rate=1e-3, weight_decay=0.3, schedule="cosine"
+        )
+    )
     sampling: ImageSampling = field(default_factory=ImageSampling)
 
     def __post_init__(self):

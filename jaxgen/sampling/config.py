@@ -20,8 +20,8 @@ class ImageSampling:
 class TextSampling:
     """How text is drawn."""
 
-    prompt: str = "\n"
-    """The text that is continued."""
+    prompt: str = ""
+    """The text that is continued; the first token of the training text where none is given."""
     length: int = 500
     """Tokens to draw after the prompt."""
     temperature: float = 0.8

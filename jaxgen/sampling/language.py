@@ -5,10 +5,11 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
-from jaxgen.data.tokenizers import Tokenizer
+from jaxgen.data.specs import TextSpec
 from jaxgen.errors import UserError
 from jaxgen.models.gpt import GPT
 from jaxgen.sampling.config import TextSampling
@@ -43,16 +44,19 @@ def sample_tokens(
 
 
 def sample_text(
-    model: GPT, params, key, path: Path, tokenizer: Tokenizer, sampling: TextSampling
+    model: GPT, params, key, path: Path, spec: TextSpec, sampling: TextSampling
 ) -> Path:
     """Continue the prompt and write prompt and continuation as path.txt; returns that path.
 
     Raises UserError where the prompt has no token or one that the tokenizer does not know.
     """
-    prompt = tokenizer.encode(sampling.prompt)
+    decode = spec.tokenizer.decode
+    prompt = np.array([spec.first_token], np.int32)
+    if sampling.prompt:
+        prompt = spec.tokenizer.encode(sampling.prompt)
     if not len(prompt):
-        raise UserError("--sampling.prompt has no token: give at least one character.")
+        raise UserError("--prompt has no word in it: give one, or leave it out.")
     tokens = sample_tokens(model, params, key, prompt, sampling.length, sampling.temperature)
     path = path.with_name(path.name + ".txt")
-    path.write_text(sampling.prompt + tokenizer.decode(tokens), encoding="utf-8")
+    path.write_text(decode(np.concatenate([prompt, tokens])), encoding="utf-8")
     return path
