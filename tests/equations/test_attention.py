@@ -10,6 +10,10 @@ from jaxgen.equations import attention
 
 B, N, T, S, H, U = 2, 3, 5, 7, 11, 13  # distinct primes: a swapped axis cannot pass
 
+# Compiled whole, which takes less time than compiling each of their operations apart.
+attend = jax.jit(attention.scaled_dot_product_attention)
+weigh = jax.jit(attention.weights, static_argnums=1)
+
 
 @pytest.fixture
 def qkv(normal):
@@ -49,7 +53,7 @@ def test_scores_accumulate_bfloat16_in_float32():
 def test_weights_are_the_softmax_of_scaled_scores(normal):
     raw = 5 * normal(B, N, T, S)
     expected = special.softmax(np.asarray(raw, np.float64) / np.sqrt(H), axis=-1)
-    np.testing.assert_allclose(attention.weights(raw, H), expected, rtol=2e-6)
+    np.testing.assert_allclose(weigh(raw, H), expected, rtol=2e-6)
 
 
 def test_masked_weights_are_the_softmax_over_what_is_seen(normal):
@@ -59,7 +63,7 @@ def test_masked_weights_are_the_softmax_over_what_is_seen(normal):
     expected = special.softmax(
         np.where(mask, np.asarray(raw, np.float64) / np.sqrt(H), -np.inf), axis=-1
     )
-    found = np.asarray(attention.weights(raw, H, jnp.asarray(mask)))
+    found = np.asarray(weigh(raw, H, jnp.asarray(mask)))
     np.testing.assert_allclose(found, expected, rtol=2e-6)
     assert np.all(found[..., ~mask] == 0.0)
 
@@ -67,13 +71,13 @@ def test_masked_weights_are_the_softmax_over_what_is_seen(normal):
 def test_a_mask_of_each_rank_means_the_same(qkv):
     query, key, value = qkv
     mask = attention.causal_mask(T, S)
-    narrow = attention.scaled_dot_product_attention(query, key, value, mask)
+    narrow = attend(query, key, value, mask)
     full = jnp.broadcast_to(mask, (B, N, T, S))
-    wide = attention.scaled_dot_product_attention(query, key, value, full)
+    wide = attend(query, key, value, full)
     np.testing.assert_array_equal(narrow, wide)
     padding = jnp.arange(S)[None, None, None, :] < jnp.asarray([S, 4])[:, None, None, None]
-    padded = attention.scaled_dot_product_attention(query, key, value, padding)
-    cut = attention.scaled_dot_product_attention(query[1], key[1, :, :4], value[1, :, :4])
+    padded = attend(query, key, value, padding)
+    cut = attend(query[1], key[1, :, :4], value[1, :, :4])
     np.testing.assert_allclose(padded[1], cut, atol=1e-6)
 
 
@@ -82,10 +86,10 @@ def test_a_query_that_sees_nothing_gets_zeros_and_no_gradient(qkv):
     mask = jnp.ones((T, S), bool).at[3].set(False)
 
     def total(query):
-        found = attention.scaled_dot_product_attention(query, key, value, mask)
+        found = attend(query, key, value, mask)
         return jnp.sum(jnp.square(found)), found
 
-    gradient, found = jax.grad(total, has_aux=True)(query)
+    gradient, found = jax.jit(jax.grad(total, has_aux=True))(query)
     assert np.all(np.asarray(found)[:, :, 3] == 0.0)
     assert np.all(np.asarray(gradient)[:, :, 3] == 0.0)
     assert np.all(np.any(np.asarray(gradient)[:, :, 2] != 0.0, axis=-1))
@@ -94,8 +98,8 @@ def test_a_query_that_sees_nothing_gets_zeros_and_no_gradient(qkv):
 def test_weights_are_finite_at_extreme_scores():
     raw = jnp.asarray([[1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [1e4, 1e4, 1e4]])
     for mask in (None, jnp.asarray([[False, True, True]] * 2 + [[False] * 3])):
-        found = attention.weights(raw, 1, mask)
-        gradient = jax.grad(lambda x, m=mask: attention.weights(x, 1, m)[:, 1].sum())(raw)
+        found = weigh(raw, 1, mask)
+        gradient = jax.jit(jax.grad(lambda x, m=mask: weigh(x, 1, m)[:, 1].sum()))(raw)
         assert np.all(np.isfinite(gradient))
         expected = [[1, 0, 0], [1 / 3] * 3, [1 / 3] * 3]
         if mask is not None:
@@ -105,9 +109,9 @@ def test_weights_are_finite_at_extreme_scores():
 
 def test_weights_of_bfloat16_scores_are_computed_in_float32(normal):
     raw = normal(T, S).astype(jnp.bfloat16)
-    found = attention.weights(raw, H)
+    found = weigh(raw, H)
     assert found.dtype == jnp.float32
-    np.testing.assert_array_equal(found, attention.weights(raw.astype(jnp.float32), H))
+    np.testing.assert_array_equal(found, weigh(raw.astype(jnp.float32), H))
 
 
 def test_output_is_the_weighted_sum_of_values(normal):
@@ -124,7 +128,7 @@ def test_scaled_dot_product_attention_equals_loops(qkv):
     for given_mask in (None, mask):
         expected = loops(*qkv, mask=given_mask)
         jax_mask = None if given_mask is None else jnp.asarray(given_mask)
-        found = attention.scaled_dot_product_attention(*qkv, jax_mask)
+        found = attend(*qkv, jax_mask)
         np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
@@ -133,14 +137,14 @@ def test_scaled_dot_product_attention_equals_the_library(qkv):
     time_major = (jnp.swapaxes(a, 1, 2) for a in (query, key, value))
     expected = jnp.swapaxes(jax.nn.dot_product_attention(*time_major, is_causal=True), 1, 2)
     mask = attention.causal_mask(T, T)
-    found = attention.scaled_dot_product_attention(query, key, value, mask)
+    found = attend(query, key, value, mask)
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
 def test_gradient_of_masked_attention(normal, gradient_holds):
     mask = attention.causal_mask(3, 5)
     gradient_holds(
-        lambda q, k, v: attention.scaled_dot_product_attention(q, k, v, mask),
+        lambda q, k, v: attend(q, k, v, mask),
         normal(3, 2),
         normal(5, 2),
         normal(5, 3),
@@ -151,11 +155,11 @@ def test_gradient_of_masked_attention(normal, gradient_holds):
 @given(st.lists(st.floats(-50, 50, width=32), min_size=6, max_size=6), st.floats(-50, 50))
 def test_weights_ignore_a_constant_and_follow_a_permutation(numbers, constant):
     raw = jnp.asarray(numbers, jnp.float32).reshape(2, 3)
-    found = np.asarray(attention.weights(raw, 4))
+    found = np.asarray(weigh(raw, 4))
     np.testing.assert_allclose(found.sum(axis=-1), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(attention.weights(raw + constant, 4), found, atol=1e-5)
+    np.testing.assert_allclose(weigh(raw + constant, 4), found, atol=1e-5)
     # Not bit for bit: the row's sum is taken in the other order.
-    np.testing.assert_allclose(attention.weights(raw[:, ::-1], 4)[:, ::-1], found, rtol=1e-6)
+    np.testing.assert_allclose(weigh(raw[:, ::-1], 4)[:, ::-1], found, rtol=1e-6)
 
 
 def test_causal_mask_lets_a_query_see_up_to_itself():
@@ -175,9 +179,9 @@ def test_causal_mask_refuses_queries_that_would_see_nothing():
 def test_the_future_does_not_reach_the_past(qkv):
     query, key, value = qkv[0], qkv[1][:, :, :T], qkv[2][:, :, :T]
     mask = attention.causal_mask(T, T)
-    before = attention.scaled_dot_product_attention(query, key, value, mask)
+    before = attend(query, key, value, mask)
     value = value.at[:, :, 3].add(100.0)
-    after = attention.scaled_dot_product_attention(query, key.at[:, :, 3].add(1.0), value, mask)
+    after = attend(query, key.at[:, :, 3].add(1.0), value, mask)
     np.testing.assert_array_equal(before[:, :, :3], after[:, :, :3])
     assert np.all(np.asarray(before[:, :, 3:]) != np.asarray(after[:, :, 3:]))
 
@@ -194,7 +198,7 @@ def test_printed_attention_rows_sum_to_one_over_the_root_of_the_head_size(normal
     ones = jnp.ones((S, 1))  # values of one make the output the sum of the weights
     printed = attention.printed_scaled_dot_product_attention(query, key, ones)
     np.testing.assert_allclose(printed, np.full((T, 1), head_size**-0.5), rtol=1e-6)
-    right = attention.scaled_dot_product_attention(query, key, ones)
+    right = attend(query, key, ones)
     np.testing.assert_allclose(right, np.ones((T, 1)), rtol=1e-6)
 
 
@@ -205,7 +209,7 @@ def test_printed_scalings_flatten_or_sharpen_a_wide_head(normal):
     twice = attention.printed_scaled_dot_product_attention(query, key, everything)
     twice = np.asarray(twice) * np.sqrt(wide)
     never = np.asarray(attention.printed_weights(attention.scores(query, key)))
-    right = np.asarray(attention.weights(attention.scores(query, key), wide))
+    right = np.asarray(weigh(attention.scores(query, key), wide))
 
     def entropy(rows):
         return special.entr(rows.astype(np.float64)).sum(axis=-1).mean() / np.log(S)
@@ -221,8 +225,8 @@ def test_printed_weights_are_right_for_a_head_of_one_only(normal):
     np.testing.assert_allclose(
         printed, special.softmax(np.asarray(raw, np.float64), axis=-1), rtol=2e-6
     )
-    np.testing.assert_array_equal(printed, attention.weights(raw, 1))
-    assert np.max(np.abs(np.asarray(printed - attention.weights(raw, 2)))) > 0.05
+    np.testing.assert_array_equal(printed, weigh(raw, 1))
+    assert np.max(np.abs(np.asarray(printed - weigh(raw, 2)))) > 0.05
 
 
 def test_worked_example_has_the_right_numbers():

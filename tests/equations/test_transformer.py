@@ -10,6 +10,11 @@ from jaxgen.equations import transformer
 
 B, T, D = 2, 5, 11
 
+# Compiled whole, which takes less time than compiling each of their operations apart.
+layer_norm = jax.jit(transformer.layer_norm, static_argnames="epsilon")
+rms_norm = jax.jit(transformer.rms_norm, static_argnames="epsilon")
+rotary = jax.jit(transformer.rotary, static_argnames="base")
+
 
 def test_layer_norm_by_numpy(normal):
     x, scale, bias = 3 * normal(B, T, D) + 2, normal(D), normal(D)
@@ -18,12 +23,12 @@ def test_layer_norm_by_numpy(normal):
     expected = (wide - wide.mean(axis=-1, keepdims=True)) / deviation * np.asarray(
         scale
     ) + np.asarray(bias)
-    np.testing.assert_allclose(transformer.layer_norm(x, scale, bias), expected, atol=1e-5)
+    np.testing.assert_allclose(layer_norm(x, scale, bias), expected, atol=1e-5)
 
 
 def test_layer_norm_by_hand():
     x = jnp.asarray([[1.0, 3.0]])  # mean 2, variance 1, so 1 + ε = 4 for ε = 3
-    found = transformer.layer_norm(x, jnp.asarray([2.0, 4.0]), jnp.asarray([0.0, 1.0]), epsilon=3.0)
+    found = layer_norm(x, jnp.asarray([2.0, 4.0]), jnp.asarray([0.0, 1.0]), epsilon=3.0)
     assert found.tolist() == [[-1.0, 3.0]]
 
 
@@ -31,7 +36,7 @@ def test_layer_norm_survives_a_mean_far_from_zero(normal):
     x = normal(T, D) + 4096.0
     centred = np.asarray(x, np.float64)
     centred = (centred - centred.mean(-1, keepdims=True)) / centred.std(-1, keepdims=True)
-    found = transformer.layer_norm(x, jnp.ones(D), jnp.zeros(D))
+    found = layer_norm(x, jnp.ones(D), jnp.zeros(D))
     # 2e-3: the mean itself is a float32 near 4096, whose spacing is 5e-4.
     np.testing.assert_allclose(found, centred, atol=2e-3)
 
@@ -41,24 +46,20 @@ def test_layer_norm_survives_a_mean_far_from_zero(normal):
 def test_layer_norm_ignores_scale_and_shift_of_its_input(factor, shift):
     x = jnp.asarray([[1.0, -2.0, 4.0, 0.5]])
     ones, zeros = jnp.ones(4), jnp.zeros(4)
-    found = transformer.layer_norm(factor * x + shift, ones, zeros, epsilon=0.0)
-    np.testing.assert_allclose(
-        found, transformer.layer_norm(x, ones, zeros, epsilon=0.0), atol=1e-4
-    )
+    found = layer_norm(factor * x + shift, ones, zeros, epsilon=0.0)
+    np.testing.assert_allclose(found, layer_norm(x, ones, zeros, epsilon=0.0), atol=1e-4)
 
 
 def test_rms_norm_by_numpy(normal):
     x, scale = 3 * normal(B, T, D), normal(D)
     wide = np.asarray(x, np.float64)
     expected = wide / np.sqrt(np.mean(wide**2, axis=-1, keepdims=True) + 1e-6)
-    np.testing.assert_allclose(transformer.rms_norm(x), expected, rtol=1e-5)
-    np.testing.assert_allclose(
-        transformer.rms_norm(x, scale), expected * np.asarray(scale), rtol=1e-5
-    )
+    np.testing.assert_allclose(rms_norm(x), expected, rtol=1e-5)
+    np.testing.assert_allclose(rms_norm(x, scale), expected * np.asarray(scale), rtol=1e-5)
 
 
 def test_rms_norm_by_hand():
-    found = transformer.rms_norm(jnp.asarray([[3.0, 4.0, 0.0, 0.0]]), epsilon=0.0)
+    found = rms_norm(jnp.asarray([[3.0, 4.0, 0.0, 0.0]]), epsilon=0.0)
     np.testing.assert_allclose(found, [[1.2, 1.6, 0.0, 0.0]], rtol=1e-6)  # root mean square 2.5
 
 
@@ -67,8 +68,8 @@ def test_normalisers_of_bfloat16_keep_their_statistics_in_float32(normal):
     wide = x.astype(jnp.float32)
     ones, zeros = jnp.ones(1024), jnp.zeros(1024)
     for narrow, right in (
-        (transformer.layer_norm(x, ones, zeros), transformer.layer_norm(wide, ones, zeros)),
-        (transformer.rms_norm(x), transformer.rms_norm(wide)),
+        (layer_norm(x, ones, zeros), layer_norm(wide, ones, zeros)),
+        (rms_norm(x), rms_norm(wide)),
     ):
         assert narrow.dtype == jnp.bfloat16
         np.testing.assert_array_equal(narrow, right.astype(jnp.bfloat16))
@@ -78,10 +79,8 @@ def test_normalisers_are_finite_for_a_constant_row_and_for_huge_ones(finite_at_e
     def rows(a, b):
         return jnp.stack([a, b], axis=-1)
 
-    finite_at_extremes(
-        lambda a, b: transformer.layer_norm(rows(a, b), jnp.ones(2), jnp.zeros(2)), 2
-    )
-    finite_at_extremes(lambda a, b: transformer.rms_norm(rows(a, b)), 2)
+    finite_at_extremes(lambda a, b: layer_norm(rows(a, b), jnp.ones(2), jnp.zeros(2)), 2)
+    finite_at_extremes(lambda a, b: rms_norm(rows(a, b)), 2)
 
 
 def test_rotary_is_a_complex_multiplication(normal):
@@ -92,15 +91,15 @@ def test_rotary_is_a_complex_multiplication(normal):
     angles = np.asarray(positions)[:, None] * 10000.0 ** (-2 * np.arange(7) / 14)
     turned = numbers * np.exp(1j * angles)
     expected = np.concatenate([turned.real, turned.imag], axis=-1)
-    np.testing.assert_allclose(transformer.rotary(x, positions), expected, atol=5e-5)
+    np.testing.assert_allclose(rotary(x, positions), expected, atol=5e-5)
 
 
 def test_rotary_dot_products_see_the_distance_only(normal):
     query, key = normal(1, 6), normal(1, 6)
 
     def product(t, s):
-        turned = transformer.rotary(query, jnp.asarray([t]), base=100.0)
-        return float(jnp.sum(turned * transformer.rotary(key, jnp.asarray([s]), base=100.0)))
+        turned = rotary(query, jnp.asarray([t]), base=100.0)
+        return float(jnp.sum(turned * rotary(key, jnp.asarray([s]), base=100.0)))
 
     assert product(9, 4) == pytest.approx(product(5, 0), abs=1e-5)
     assert product(9, 4) != pytest.approx(product(4, 9), abs=1e-2)
@@ -110,9 +109,9 @@ def test_rotary_dot_products_see_the_distance_only(normal):
 def test_rotary_takes_positions_of_each_example(normal):
     x = normal(B, 3, T, 4)
     positions = jnp.asarray([[0, 1, 2, 3, 4], [7, 8, 9, 10, 11]])[:, None]
-    found = transformer.rotary(x, positions)
+    found = rotary(x, positions)
     for b in range(B):
-        alone = transformer.rotary(x[b], positions[b, 0])
+        alone = rotary(x[b], positions[b, 0])
         np.testing.assert_allclose(found[b], alone, atol=1e-6)
     np.testing.assert_array_equal(found[0, :, 0], x[0, :, 0])  # position 0 turns nothing
 
@@ -120,15 +119,15 @@ def test_rotary_takes_positions_of_each_example(normal):
 def test_rotary_of_bfloat16_turns_in_float32(normal):
     x = normal(T, 4).astype(jnp.bfloat16)
     positions = jnp.arange(T) + 1000  # bfloat16 would round the positions to multiples of 4
-    found = transformer.rotary(x, positions)
+    found = rotary(x, positions)
     assert found.dtype == jnp.bfloat16
-    wide = transformer.rotary(x.astype(jnp.float32), positions)
+    wide = rotary(x.astype(jnp.float32), positions)
     np.testing.assert_array_equal(found, wide.astype(jnp.bfloat16))
 
 
 def test_rotary_refuses_an_odd_head_size(normal):
     with pytest.raises(ValueError, match="head size 7 is odd"):
-        transformer.rotary(normal(T, 7), jnp.arange(T))
+        rotary(normal(T, 7), jnp.arange(T))
 
 
 def test_gelu_is_x_times_the_normal_distribution_function():
