@@ -4,8 +4,8 @@ XLA's `cost_analysis` counts the body of a loop once, however often it runs, so 
 over 100 steps comes out 100 times too small
 (https://github.com/openxla/xla/blob/main/xla/service/hlo_cost_analysis.cc, `HandleWhile`). This walk
 takes scan and while by their number of trips and looks into jit, custom derivatives, remat, shard_map
-and pmap. It counts what the jaxpr says: before XLA removes what is unused, and with what remat computes
-twice counted twice.
+and pmap. It counts what will run: equations that no output needs are left out, as jit leaves them out,
+and what remat computes twice is counted twice. XLA may then still simplify what is left.
 """
 
 import math
@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.extend import core
+from jax.interpreters import partial_eval
 
 from jaxgen.costs import primitives
 from jaxgen.costs.trips import computed_value, constant_value, static_trips
@@ -92,7 +93,10 @@ def count(function: Callable, *arguments: Any, while_trips: Sequence[int] | None
 def count_jaxpr(closed_jaxpr: Any, while_trips: Sequence[int] | None = None) -> Count:
     """As `count`, of a jaxpr that `jax.make_jaxpr` gave."""
     trips = iter(while_trips or ())
-    total = _walk_closed(closed_jaxpr, [None] * len(closed_jaxpr.jaxpr.invars), trips)
+    jaxpr, constants = closed_jaxpr.jaxpr, map(constant_value, closed_jaxpr.consts)
+    known = dict(zip(jaxpr.constvars, constants, strict=True))
+    needed, _ = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars), instantiate=True)
+    total = _walk(needed, known, trips)
     unused = len(list(trips))
     if unused:
         raise CountError(f"while_trips has {unused} more than there are loops that need one")
