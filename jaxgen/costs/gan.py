@@ -7,7 +7,7 @@ not to its weights. Goodfellow et al. 2014, algorithm 1 with k = 1, https://arxi
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxgen.costs.formula import plus, times
 from jaxgen.costs.rows import FLOAT32_BYTES, AdamSizes, adam, elementwise, mlp

@@ -10,7 +10,7 @@ Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; Radford et al. 2019 (GPT-
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxgen.costs.formula import plus, times
 from jaxgen.costs.rows import AdamSizes, adam, elementwise, matmul

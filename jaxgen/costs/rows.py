@@ -5,7 +5,7 @@ Parameters, gradients and moments are float32, 4 bytes; results have the compute
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxgen.costs.formula import plus, times
 from jaxgen.costs.table import Cost, Row
@@ -144,6 +144,7 @@ def mlp(
     return rows
 
 
+@runtime_checkable  # so that beartype can check it in tests
 class AdamSizes(Protocol):
     """The fields of an optimiser's config that decide its cost."""
 

@@ -5,7 +5,7 @@ Rows of the matmuls: 2·B·E0·E1 for each layer of the encoder, whose widths ar
 no gradient. Kingma & Welling 2014, https://arxiv.org/abs/1312.6114.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxgen.costs.formula import plus
 from jaxgen.costs.rows import AdamSizes, adam, elementwise, mlp

@@ -1,0 +1,58 @@
+"""A cost table as text: Markdown for documents, aligned columns for a terminal."""
+
+from jaxgen.costs.table import PHASES, Table
+
+_HEADINGS = ("operation", "kind", "contracts", "formula", "forward", "backward", "update", "bytes")
+
+
+def cells(table: Table) -> list[tuple[str, ...]]:
+    """One tuple of texts per row and one for the sums: see the headings above.
+
+    FLOPs and least bytes are whole numbers; the formula is of the forward pass, or of the update where
+    there is no forward pass.
+    """
+    rows = []
+    for row in table.rows:
+        formula = row.forward.flops if row.forward.flops != "0" else row.update.flops
+        rows.append(
+            (
+                row.name, row.kind, " ".join(row.contracted), formula,
+                *(f"{row.flops(phase):,}" for phase in PHASES), f"{row.least_bytes():,}",
+            )
+        )  # fmt: skip
+    sums = (f"{table.flops(phase):,}" for phase in PHASES)
+    return [*rows, ("sum", "", "", "", *sums, f"{table.least_bytes():,}")]
+
+
+def markdown(table: Table) -> str:
+    """A Markdown table of all rows, then a line of totals."""
+    lines = [
+        "| " + " | ".join(_HEADINGS) + " |",
+        "| --- | --- | --- | --- | --: | --: | --: | --: |",
+    ]
+    lines += ["| " + " | ".join(row) + " |" for row in cells(table)]
+    return "\n".join([*lines, "", summary(table)])
+
+
+def text(table: Table) -> str:
+    """The same in aligned columns."""
+    rows = [_HEADINGS, *cells(table)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    lines = []
+    for row in rows:
+        padded = [
+            cell.rjust(width) if column > 3 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join([*lines, "", summary(table)])
+
+
+def summary(table: Table) -> str:
+    """The totals and the sizes in one line each."""
+    sizes = ", ".join(f"{letter} = {size}" for letter, size in table.sizes.items())
+    return (
+        f"{table.name}: {table.matmul_flops:,} matmul and convolution FLOPs, "
+        f"{table.elementwise_flops:,} elementwise; at least {table.least_bytes():,} bytes moved; "
+        f"{table.parameters:,} parameters, {table.activation_bytes:,} bytes of activations\n{sizes}"
+    )
