@@ -13,7 +13,7 @@ from jaxgen.experiments.registry import find_experiment
 from jaxgen.fields import differences, from_json, to_json
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.loop import Cadence, train
-from jaxgen.training.run import Run, create_run, open_run, run_path, save_config
+from jaxgen.training.run import Run, create_run, open_run, refuse_existing, run_path, save_config
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
@@ -37,9 +37,7 @@ def load_run(folder: Path) -> SavedRun:
 
 def start(experiment: Experiment, experiment_name: str, root: Path, name: str) -> Run:
     """Train a new run to its end. Nothing is written before data and model have been accepted."""
-    run_path(root, name)
-    end = experiment.optimizer.decay_steps or experiment.steps  # later growth keeps the schedule
-    experiment = replace(experiment, optimizer=replace(experiment.optimizer, decay_steps=end))
+    refuse_existing(run_path(root, name))
     data = experiment.load()
     prepared = prepare(experiment, data)
     spec = data.spec.to_json()
@@ -83,7 +81,7 @@ def draw(saved: SavedRun, sampling: Any, seed: int) -> Path:
     return task.sample(state.params, jax.random.key(seed), path)
 
 
-def judge(saved: SavedRun) -> dict[str, float]:
+def judge(saved: SavedRun) -> dict[str, int | float]:
     """The held-out metrics of a run's newest checkpoint, named as in metrics.jsonl, and its step."""
     task, state = _restore(saved.experiment, saved)
     metrics = task.evaluate(state.params, _load_same(saved).test)

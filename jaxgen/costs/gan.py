@@ -14,6 +14,8 @@ from jaxgen.costs.rows import FLOAT32_BYTES, AdamSizes, adam, elementwise, mlp
 from jaxgen.costs.table import Cost, Row, Table
 
 
+@runtime_checkable  # so that beartype can check it in tests
+@runtime_checkable  # so that beartype can check it in tests
 class GANSizes(Protocol):
     """The fields of a GAN's config that decide its cost (`jaxgen.models.gan_config.GANConfig`)."""
 

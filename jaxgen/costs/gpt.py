@@ -17,6 +17,8 @@ from jaxgen.costs.rows import AdamSizes, adam, elementwise, matmul
 from jaxgen.costs.table import Cost, Row, Table
 
 
+@runtime_checkable  # so that beartype can check it in tests
+@runtime_checkable  # so that beartype can check it in tests
 class GPTSizes(Protocol):
     """The fields of a GPT's config that decide its cost (`jaxgen.models.gpt_config.GPTConfig`)."""
 
@@ -52,13 +54,13 @@ def gpt_step(
         *_head(config, sizes),
     ]
     parameters = plus(*(row.parameters for row in rows))
-    # Decay applies to arrays of two axes and more: kernels, tables, and the heads' biases (N, 1, H).
-    vectors = plus(*(row.parameters for row in rows if row.name in _VECTORS))
-    matrices = parameters if vectors == "0" else f"{parameters} − ({vectors})"
+    # What decays: kernels and the two tables, neither biases nor norms.
+    decaying = (row for row in rows if row.kind == "matmul" or row.name in _TABLES)
+    matrices = plus(*(row.parameters for row in decaying))
     return Table("gpt", (*rows, *adam(sizes, parameters, matrices, optimizer)))
 
 
-_VECTORS = ("norm 1", "norm 2", "norm", "attention out bias", "mlp in bias", "mlp out bias")
+_TABLES = ("embedding", "positions")
 
 
 def _item_bytes(config: GPTSizes) -> int:

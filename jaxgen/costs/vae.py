@@ -12,6 +12,8 @@ from jaxgen.costs.rows import AdamSizes, adam, elementwise, mlp
 from jaxgen.costs.table import Row, Table
 
 
+@runtime_checkable  # so that beartype can check it in tests
+@runtime_checkable  # so that beartype can check it in tests
 class VAESizes(Protocol):
     """The fields of a VAE's config that decide its cost (`jaxgen.models.vae_config.VAEConfig`)."""
 

@@ -27,8 +27,8 @@ class GANDigits(Experiment):
     """
 
     kind: ClassVar = "images"
-    steps: int = 20_000
-    batch_size: int = 128
+    steps: int = 12_000
+    batch_size: int = 64
     data: str = "digits"
     loss: Literal["non-saturating", "saturating", "wasserstein"] = "non-saturating"
     """The pair of losses, as the catalogue has them."""
@@ -36,14 +36,14 @@ class GANDigits(Experiment):
     """Labels 0.9 and 0.1 (two-sided, document 002, 5.2), or 0.9 and 0 (one-sided)."""
     weight_clip: float = 0.01
     """Bound on the critic's weights after each update; for the Wasserstein losses only."""
-    model: GANConfig = field(default_factory=GANConfig)
+    model: GANConfig = field(default_factory=lambda: GANConfig(discriminator_dropout=0.3))
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(learning_rate=2e-4, beta1=0.5)
     )
     sampling: ImageSampling = field(default_factory=ImageSampling)
     log_every: int = 100
-    checkpoint_every: int = 5000
-    eval_every: int = 5000
+    checkpoint_every: int = 4000
+    eval_every: int = 4000
 
     def __post_init__(self):
         super().__post_init__()
@@ -70,7 +70,7 @@ class GANDigits(Experiment):
         from jaxgen.training.task import Task
 
         generator, discriminator = Generator(self.model, spec.shape), Discriminator(self.model)
-        optimizer = make_optimizer(self.optimizer, self.steps)
+        optimizer = make_optimizer(self.optimizer)
 
         def init(key):
             g_key, d_key, state_key = jax.random.split(key, 3)

@@ -41,6 +41,7 @@ class GPTPython(Experiment):
             clip_norm=1.0,
             warmup_steps=100,
             schedule="cosine",
+            decay_steps=1500,
         )
     )
     sampling: TextSampling = field(default_factory=TextSampling)
@@ -76,7 +77,7 @@ class GPTPython(Experiment):
         from jaxgen.training.task import Task
 
         model = GPT(self.model, spec.vocab_size)
-        optimizer = make_optimizer(self.optimizer, self.steps)
+        optimizer = make_optimizer(self.optimizer)
 
         def init(key):
             init_key, state_key = jax.random.split(key)

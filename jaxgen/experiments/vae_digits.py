@@ -35,7 +35,7 @@ class VAEDigits(Experiment):
     model: VAEConfig = field(default_factory=lambda: VAEConfig(hidden_sizes=(512, 256)))
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(
-            learning_rate=1e-3, weight_decay=0.3, schedule="cosine"
+            learning_rate=1e-3, weight_decay=0.3, schedule="cosine", decay_steps=3000
         )
     )
     sampling: ImageSampling = field(default_factory=ImageSampling)
@@ -62,7 +62,7 @@ class VAEDigits(Experiment):
         from jaxgen.training.task import Task
 
         model = VAE(self.model, spec.shape)
-        optimizer = make_optimizer(self.optimizer, self.steps)
+        optimizer = make_optimizer(self.optimizer)
 
         def init(key):
             init_key, state_key = jax.random.split(key)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from jaxgen.data.specs import TextSpec
 from jaxgen.errors import UserError
@@ -17,7 +17,12 @@ from jaxgen.sampling.config import TextSampling
 
 @partial(jax.jit, static_argnums=(0, 4))
 def sample_tokens(
-    model: GPT, params, key, prompt: Int[Array, " P"], length: int, temperature: float
+    model: GPT,
+    params,
+    key,
+    prompt: Int[Array, " P"],
+    length: int,
+    temperature: Float[Array, ""] | float,
 ) -> Int[Array, " length"]:
     """Draw x_{t+1} from softmax(logits_t / temperature), length times; temperature 0 is argmax.
 

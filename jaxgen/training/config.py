@@ -25,8 +25,8 @@ class OptimizerConfig:
     """Steps over which the rate grows from 0 to its peak."""
     schedule: Literal["constant", "cosine"] = "constant"
     """After the warm-up: hold the peak, or follow half a cosine down to a tenth of it."""
-    decay_steps: int | None = None
-    """The step at which the cosine ends; None means the run's steps when it is first started."""
+    decay_steps: int = 1000
+    """The step at which the cosine ends; apart from --steps, so that a longer run begins alike."""
 
     def __post_init__(self):
         rules = {
@@ -36,7 +36,10 @@ class OptimizerConfig:
             "weight_decay": (lambda x: x >= 0, "a number of 0 or more"),
             "clip_norm": (lambda x: x is None or x > 0, "a number above 0, or None"),
             "warmup_steps": (lambda x: x >= 0, "a number of 0 or more"),
-            "decay_steps": (lambda x: x is None or x > 0, "a number of 1 or more, or None"),
+            "decay_steps": (
+                lambda x: self.schedule == "constant" or x > self.warmup_steps,
+                "a number above --optimizer.warmup-steps",
+            ),
         }
         for field, (holds, wanted) in rules.items():
             check(self, field, holds, wanted, "optimizer.")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,24 +63,29 @@ def run_path(root: Path, name: str) -> Path:
     return root / name
 
 
+def refuse_existing(folder: Path) -> None:
+    """Raise a UserError where a run's directory exists."""
+    if folder.exists():
+        raise UserError(
+            f"{folder} exists: go on with it by --resume {folder.name}, or give another --name."
+        )
+
+
 def create_run(root: Path, name: str, experiment: str, fields: dict, spec: dict) -> Run:
     """Make a new run's directory, whole or not at all.
 
     Raises UserError where it exists or may not be written.
     """
     run = Run(run_path(root, name))
-    if run.folder.exists():
-        raise UserError(
-            f"{run.folder} exists: go on with it by --resume {name}, or give another --name."
-        )
+    refuse_existing(run.folder)
+    draft = Run(root / f".{name}.{os.getpid()}.new")
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        draft = Run(root / f".{name}.{os.getpid()}.new")
         draft.samples.mkdir(parents=True)
         save_config(draft, experiment, fields)
         write_json(draft.spec, spec)
         draft.folder.rename(run.folder)
     except OSError as error:
+        shutil.rmtree(draft.folder, ignore_errors=True)
         raise UserError(f"Cannot write to {root}: {error.strerror}; give another --runs.") from None
     return run
 
@@ -96,7 +102,9 @@ def open_run(folder: Path) -> tuple[Run, str, dict[str, Any], dict[str, Any]]:
     """
     run = Run(folder)
     if not run.config.is_file():
-        raise UserError(f"{folder} is not a run: it has no config.json; see the names beside it.")
+        raise UserError(
+            f"{folder} is not a run: it has no config.json; check the name and the folder that holds it."
+        )
     config, spec = read_json(run.config), read_json(run.spec)
     if config.get("format") != FORMAT:
         raise UserError(

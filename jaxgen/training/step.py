@@ -19,7 +19,7 @@ def make_step(loss: Callable, optimizer: optax.GradientTransformation) -> Step:
         grads, metrics = jax.grad(loss, has_aux=True)(state.params, batch, key)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = metrics | {"gradient_norm": Mean.of(optax.global_norm(grads))}
+        metrics = metrics | {"gradient_norm": Mean.of(optax.tree.norm(grads))}
         return State(state.step + 1, params, opt_state, state.key), metrics
 
     return step

@@ -1,0 +1,136 @@
+"""The command line as a stranger uses it: what it lists, refuses and prints."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jaxgen import cli
+from jaxgen.errors import UserError
+
+TRAIN = Path(__file__).parents[1] / "train.py"
+
+
+def test_train_lists_the_experiments_with_one_line_each(capsys):
+    cli.train([])
+    lines = capsys.readouterr().out.splitlines()
+    listed = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if line.startswith("  ")}
+    assert set(listed) == {"gan-digits", "gpt-python", "vae-digits"}
+    assert all(text.endswith(".") and len(text) > 20 for text in listed.values())
+
+
+def test_help_documents_every_field_within_a_second():
+    times = []
+    for _ in range(3):  # the best of three: other processes share the machine
+        start = time.perf_counter()
+        command = [sys.executable, TRAIN, "gpt-python", "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - start)
+    for flag in ("--steps", "--seed", "--batch-size", "--data", "--name", "--runs", "--resume",
+                 "--log-every", "--checkpoint-every", "--optimizer.learning-rate",
+                 "--model.num-layers", "--sampling.temperature"):  # fmt: skip
+        assert flag in done.stdout
+    assert "Steps to train for." in done.stdout
+    assert min(times) < 1.0
+
+
+BAD_INPUT = {
+    "unknown experiment": ("vae-digit", "no experiment 'vae-digit'; did you mean vae-digits?"),
+    "no experiment": ("--steps 5", "Name an experiment first: gan-digits"),
+    "unknown field": ("vae-digits --stepz 5", "no field --stepz: did you mean --steps?"),
+    "unknown nested field": (
+        "vae-digits --optimizer.learning-rat 1", "did you mean --optimizer.learning-rate?",
+    ),
+    "stray argument": ("vae-digits more", "takes no argument 'more'"),
+    "not a number": ("vae-digits --steps abc", "--steps: invalid literal for int.*'abc'"),
+    "no value": ("vae-digits --steps", "Missing value for argument '--steps'"),
+    "not a choice": ("vae-digits --model.decoder foo", "'foo' for argument '--model.decoder'"),
+    "out of range": ("vae-digits --steps 0", "--steps is 0: give 1 or more"),
+    "rate not a number": ("vae-digits --optimizer.learning-rate nan", "learning-rate is nan: give"),
+    "nested range": ("gan-digits --model.latent-size 0", "--model.latent-size is 0: give 1 or more"),
+    "sizes that do not divide": ("gpt-python --model.num-heads 3", "not a multiple of --model.num-h"),
+    "sequence longer than the model": (
+        "gpt-python --seq-len 65", "--seq-len 65 is longer than .* --model.max-seq-len 64",
+    ),
+    "grey decoder on binary data": ("vae-digits --model.decoder gaussian", "give --binarise no"),
+    "labels where there are none": (
+        "gan-digits --loss wasserstein --label-smoothing one-sided", "leave it out or choose",
+    ),
+    "unknown source": ("vae-digits --data nope", "source 'nope' is not known: choose one of digits"),
+    "text for images": ("vae-digits --data python-reference", "does not hold images"),
+    "missing text": ("gpt-python --data text:{tmp}/none.txt", "none.txt does not exist"),
+    "empty text": ("gpt-python --data text:{tmp}/empty.txt", "empty.txt is empty"),
+    "truncated idx": ("vae-digits --data idx:{tmp}", "train-images-idx3-ubyte.*(truncated|bytes)"),
+    "images fewer than a batch": ("vae-digits --batch-size 1438", "batch_size is 1438.* 1437"),
+    "name that leaves the root": ("vae-digits --name ../x", "'../x' cannot name a run"),
+    "root that cannot be written": ("vae-digits --runs {tmp}/empty.txt", "Cannot write to"),
+    "run that exists": ("vae-digits --name taken", "--resume taken, or give another --name"),
+    "resume from nothing": ("--resume nothing", "is not a run: it has no config.json"),
+    "resume without config": ("--resume taken", "is not a run: it has no config.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_sentence_and_leaves_nothing(case, tmp_path):
+    line, message = BAD_INPUT[case]
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(
+        b"\0\0\x08\x03\0\0\0\x02\0\0\0\x02\0\0\0\x02123"
+    )
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(
+        b"\0\0\x08\x03\0\0\0\x01\0\0\0\x01\0\0\0\x011"
+    )
+    runs = tmp_path / "runs"
+    (runs / "taken").mkdir(parents=True)
+    args = line.format(tmp=tmp_path).split()
+    if "--runs" not in args:
+        args += ["--runs", str(runs)]
+    with pytest.raises(UserError, match=message) as error:
+        cli.train(args)
+    assert len(str(error.value).splitlines()) == 1
+    assert sorted(path.name for path in runs.rglob("*")) == ["taken"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "empty.txt", "runs", "t10k-images-idx3-ubyte", "train-images-idx3-ubyte",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["no-such"], "no command 'no-such'"),
+        (["evaluate", "no-such"], "no-such is not a run"),
+        (["sample"], "Name a run directory first"),
+        (["equations", "gan.minimaxx"], "gan.minimax"),
+    ],
+)
+def test_bad_commands(args, message):
+    with pytest.raises(UserError, match=message):
+        cli._main(args)
+
+
+def test_a_process_ends_with_the_sentence_and_status_2(tmp_path):
+    command = [sys.executable, TRAIN, "vae-digits", "--steps", "-3", "--runs", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: --steps is -3: give 1 or more.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interruption_says_how_to_go_on(capsys):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        cli.run_command(interrupt, [])
+    assert end.value.code == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_equations_are_listed_and_shown(capsys):
+    cli._main(["equations"])
+    listed = capsys.readouterr().out
+    assert "attention.scaled-dot-product" in listed
+    cli._main(["equations", "vae.gaussian-kl"])
+    assert "Kingma" in capsys.readouterr().out

@@ -1,0 +1,227 @@
+"""Runs from start to finish and back: files, resumption bit for bit, samples, held-out metrics."""
+
+import json
+import math
+import re
+
+import jax
+import numpy as np
+import pytest
+from matplotlib import image as matplotlib_image
+from tensorboardX.proto.event_pb2 import Event
+
+from jaxgen import cli, runner
+from jaxgen.errors import UserError
+
+TINY = {
+    "vae-digits": ["--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5"],
+    "gan-digits": [
+        "--model.generator-sizes", "7", "--model.discriminator-sizes", "5", "--model.latent-size", "3",
+        "--sampling.count", "5",
+    ],
+    "gpt-python": [
+        "--model.num-layers", "1", "--model.num-heads", "2", "--model.model-size", "8",
+        "--model.hidden-size", "12", "--model.max-seq-len", "16", "--seq-len", "16",
+        "--sampling.length", "20",
+    ],
+}  # fmt: skip
+LOSSES = {
+    "vae-digits": ["loss"],
+    "gpt-python": ["loss"],
+    "gan-digits": ["discriminator_loss", "generator_loss"],
+}
+
+
+def train(name, root, *flags, run="run"):
+    cadence = ["--batch-size", "8", "--log-every", "2", "--eval-every", "6", "--checkpoint-every", "4",
+               "--steps-per-dispatch", "3"]  # fmt: skip
+    cli.train([name, "--runs", str(root), "--name", run, *TINY[name], *cadence, *flags])
+    return root / run
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def without_seconds(lines):
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def final_params(folder):
+    saved = runner.load_run(folder)
+    _, state = runner._restore(saved.experiment, saved)
+    return [np.asarray(leaf) for leaf in jax.tree.leaves((state.params, state.opt_state))]
+
+
+@pytest.fixture(scope="module", params=TINY)
+def finished(request, tmp_path_factory):
+    """(experiment name, folder) of an uninterrupted run of 10 steps."""
+    root = tmp_path_factory.mktemp(request.param)
+    return request.param, train(request.param, root, "--steps", "10")
+
+
+def test_a_run_directory_holds_everything(finished, capsys):
+    name, folder = finished
+    lines = metrics(folder)
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10]
+    for line in lines:
+        assert all(math.isfinite(line[loss]) for loss in LOSSES[name])
+        assert ("eval/" in " ".join(line)) == (line["step"] in (6, 10))
+    seconds = [line["seconds"] for line in lines]
+    assert seconds == sorted(seconds) and seconds[0] > 0
+    config = json.loads((folder / "config.json").read_text())
+    assert config["experiment"] == name and config["fields"]["steps"] == 10
+    suffix = "txt" if name == "gpt-python" else "png"
+    samples = sorted(path.name for path in (folder / "samples").iterdir())
+    assert samples == [f"step-0000006.{suffix}", f"step-0000010.{suffix}"]
+    kept = sorted(int(path.name) for path in (folder / "checkpoints").iterdir())
+    assert kept == [8, 10]
+    curves = matplotlib_image.imread(folder / "curves.png")
+    assert curves.std() > 0.05  # lines and letters, not a blank page
+
+
+def test_metrics_keep_full_precision(finished):
+    _, folder = finished
+    for line in metrics(folder):
+        value = line["gradient_norm"] if "gradient_norm" in line else line["generator_loss"]
+        assert float(np.float32(value)) == value  # every bit of the float32 is in the file
+
+
+def test_tensorboard_events_hold_the_metrics(finished):
+    name, folder = finished
+    (path,) = folder.glob("events.out.tfevents.*")
+    found = {(event.step, value.tag): value.simple_value
+             for event in read_events(path) for value in event.summary.value}  # fmt: skip
+    for line in metrics(folder):
+        for loss in LOSSES[name]:
+            assert found[line["step"], loss] == np.float32(line[loss])
+
+
+def read_events(path):
+    """The events of a file: each record is length (8 bytes), checksum (4), data, checksum (4)."""
+    data, position = path.read_bytes(), 0
+    while position < len(data):
+        length = int.from_bytes(data[position : position + 8], "little")
+        yield Event.FromString(data[position + 12 : position + 12 + length])
+        position += 16 + length
+
+
+def test_a_resumed_run_is_the_uninterrupted_run(finished, tmp_path):
+    name, whole = finished
+    folder = train(name, tmp_path, "--steps", "4")
+    cli.train(["--resume", "run", "--runs", str(tmp_path), "--steps", "10"])
+    config = json.loads((folder / "config.json").read_text())
+    assert config["fields"]["steps"] == 10
+    # Step 4 ended the first part, so it has held-out metrics; all else is equal, bit for bit.
+    parts = [line for line in without_seconds(metrics(folder)) if line["step"] != 4]
+    assert parts == [line for line in without_seconds(metrics(whole)) if line["step"] != 4]
+    for ours, theirs in zip(final_params(folder), final_params(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_run_cut_short_logs_its_lost_steps_again(finished, tmp_path):
+    """Lines beyond the checkpoint, and a torn one, are what a killed process leaves."""
+    name, whole = finished
+    folder = train(name, tmp_path, "--steps", "4")
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 6, "loss": 1.0, "seconds": 99.0}\n{"step": 8, "lo')
+    cli.train(["--resume", "run", "--runs", str(tmp_path), "--steps", "10"])
+    lines = metrics(folder)
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10]
+    assert without_seconds(lines)[2:] == without_seconds(metrics(whole))[2:]
+
+
+def test_resume_refuses_what_would_be_another_run(finished):
+    name, folder = finished
+    resume = [name, "--resume", folder.name, "--runs", str(folder.parent)]
+    with pytest.raises(UserError, match="--batch-size is 8 in the run and 9 here"):
+        cli.train([*resume, "--batch-size", "9"])
+    with pytest.raises(UserError, match="--steps is 3, but the run has done 10: give more"):
+        cli.train([*resume, "--steps", "3"])
+    with pytest.raises(UserError, match="is a run of .*, not of"):
+        other = next(other for other in TINY if other != name)
+        cli.train([other, *resume[1:]])
+    before = (folder / "metrics.jsonl").read_bytes()
+    cli.train([*resume, "--batch-size", "8"])  # agrees, and there is nothing left to do
+    assert (folder / "metrics.jsonl").read_bytes() == before
+
+
+def test_the_last_line_is_the_run_directory(finished, tmp_path, capsys):
+    name, _ = finished
+    folder = train(name, tmp_path, "--steps", "2")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == str(folder)
+    assert any(re.fullmatch(r"step 2/2 .*steps/s .*left", line) for line in lines)
+
+
+def test_evaluate_repeats_the_held_out_metrics_of_the_run(finished, capsys):
+    _, folder = finished
+    cli._main(["evaluate", str(folder), "--json"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    last = metrics(folder)[-1]
+    expected = {name: value for name, value in last.items() if name.startswith("eval/")}
+    assert json.loads(lines[0]) == {"step": 10, **expected}
+
+
+def test_sample_is_a_function_of_the_seed(finished, capsys):
+    name, folder = finished
+    flags = ["--length", "30"] if name == "gpt-python" else ["--count", "3"]
+    contents = {}
+    for seed in ("1", "2", "1"):
+        cli._main(["sample", str(folder), "--seed", seed, *flags])
+        path = capsys.readouterr().out.splitlines()[-1]
+        with open(path, "rb") as file:
+            content = file.read()
+        assert contents.setdefault(seed, content) == content
+    assert contents["1"] != contents["2"]
+
+
+def test_a_prompt_is_continued(tmp_path, capsys):
+    text = tmp_path / "poem.txt"
+    text.write_text("床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。" * 40, encoding="utf-8")
+    for tokenizer in ("characters", "bytes"):
+        flags = ["--steps", "2", "--data", f"text:{text}", "--tokenizer", tokenizer]
+        folder = train("gpt-python", tmp_path, *flags, run=tokenizer)
+        cli._main(["sample", str(folder), "--prompt", "明月", "--length", "5"])
+        path = capsys.readouterr().out.splitlines()[-1]
+        with open(path, encoding="utf-8") as file:
+            assert file.read().startswith("明月")
+    with pytest.raises(UserError, match="Q"):
+        cli._main(["sample", str(tmp_path / "characters"), "--prompt", "Q"])
+
+
+def test_changed_data_is_noticed(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("abcdefgh " * 100)
+    train("gpt-python", tmp_path, "--steps", "2", "--data", f"text:{text}")
+    text.write_text("abcdefghij " * 100)
+    with pytest.raises(UserError, match="has changed since"):
+        cli.train(["--resume", "run", "--runs", str(tmp_path), "--steps", "4"])
+
+
+def test_divergence_stops_the_run_with_the_remedy(tmp_path, allow_nans):
+    with pytest.raises(
+        UserError, match=r"at step \d+: the run has diverged; lower --optimizer.lear"
+    ):
+        train("vae-digits", tmp_path, "--steps", "40", "--optimizer.learning-rate", "1e30")
+
+
+def test_damaged_config_is_refused(finished, tmp_path):
+    name, folder = finished
+    saved = json.loads((folder / "config.json").read_text())
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "data.json").write_text((folder / "data.json").read_text())
+    damages = {
+        "not JSON": "is not JSON",
+        json.dumps([1]): "does not hold a JSON object",
+        json.dumps(saved | {"format": 99}): "has format 99",
+        json.dumps(saved | {"experiment": "nope"}): "no experiment 'nope'",
+        json.dumps(saved | {"fields": saved["fields"] | {"odd": 1}}): "has a field odd",
+        json.dumps(saved | {"fields": saved["fields"] | {"steps": "9"}}): "has '9' for steps",
+    }
+    for content, message in damages.items():
+        (copy / "config.json").write_text(content)
+        with pytest.raises(UserError, match=message):
+            runner.load_run(copy)
