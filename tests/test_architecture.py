@@ -90,7 +90,7 @@ def test_help_and_costs_need_no_jax():
     ]
     code = (
         "import importlib, sys\n"
-        f"for name in {modules + ['jaxgen.cli']!r}: importlib.import_module(name)\n"
+        f"for name in {[*modules, 'jaxgen.cli']!r}: importlib.import_module(name)\n"
         "print([name for name in ('jax', 'flax', 'optax', 'tensorflow_datasets', 'matplotlib')"
         " if name in sys.modules])"
     )

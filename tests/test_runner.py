@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -138,7 +139,7 @@ def test_resume_refuses_what_would_be_another_run(finished):
         cli.train([*resume, "--batch-size", "9"])
     with pytest.raises(UserError, match="--steps is 3, but the run has done 10: give more"):
         cli.train([*resume, "--steps", "3"])
-    with pytest.raises(UserError, match="is a run of .*, not of"):
+    with pytest.raises(UserError, match=r"is a run of .*, not of"):
         other = next(other for other in TINY if other != name)
         cli.train([other, *resume[1:]])
     before = (folder / "metrics.jsonl").read_bytes()
@@ -171,8 +172,7 @@ def test_sample_is_a_function_of_the_seed(finished, capsys):
     for seed in ("1", "2", "1"):
         cli._main(["sample", str(folder), "--seed", seed, *flags])
         path = capsys.readouterr().out.splitlines()[-1]
-        with open(path, "rb") as file:
-            content = file.read()
+        content = Path(path).read_bytes()
         assert contents.setdefault(seed, content) == content
     assert contents["1"] != contents["2"]
 
@@ -185,8 +185,7 @@ def test_a_prompt_is_continued(tmp_path, capsys):
         folder = train("gpt-python", tmp_path, *flags, run=tokenizer)
         cli._main(["sample", str(folder), "--prompt", "明月", "--length", "5"])
         path = capsys.readouterr().out.splitlines()[-1]
-        with open(path, encoding="utf-8") as file:
-            assert file.read().startswith("明月")
+        assert Path(path).read_text(encoding="utf-8").startswith("明月")
     with pytest.raises(UserError, match="Q"):
         cli._main(["sample", str(tmp_path / "characters"), "--prompt", "Q"])
 
@@ -208,7 +207,7 @@ def test_divergence_stops_the_run_with_the_remedy(tmp_path, allow_nans):
 
 
 def test_damaged_config_is_refused(finished, tmp_path):
-    name, folder = finished
+    _, folder = finished
     saved = json.loads((folder / "config.json").read_text())
     copy = tmp_path / "copy"
     copy.mkdir()

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxgen.equations import attention, transformer
 from jaxgen.models.attention import SelfAttention
 from jaxgen.models.gpt_config import GPTConfig
-from jaxgen.models.layers import Einsum, input_init, output_init
+from jaxgen.models.layers import Einsum, head_init, input_init, output_init
 
 
 class Norm(nn.Module):
@@ -96,5 +96,5 @@ class GPT(nn.Module):
         if config.tied_head:
             logits = jnp.einsum("BTD,VD->BTV", x, embedding.astype(x.dtype))
         else:
-            logits = Einsum("BTD,DV->BTV", (D, V), None, output_init(config), name="head")(x)
+            logits = Einsum("BTD,DV->BTV", (D, V), None, head_init(config), name="head")(x)
         return logits.astype(jnp.float32)

@@ -34,7 +34,7 @@ class GPTConfig:
     """The output projection is the token embedding, transposed (Press & Wolf 2017)."""
     init: Literal["gpt2", "zero-outputs"] = "gpt2"
     """Normal(0.02) with residual outputs scaled by 1/sqrt(2L); or normal(1/sqrt(fan-in)) with every
-    block's output and the head zero, so that the first loss is log V exactly."""
+    block's output and an untied head zero, so that the first loss is then log V exactly."""
     dropout: float = 0.0
     """Probability of dropping a unit while training."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"

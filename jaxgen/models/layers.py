@@ -68,3 +68,10 @@ def output_init(config: GPTConfig) -> Callable:
     if config.init == "gpt2":
         return nn.initializers.normal(0.02 / (2 * config.num_layers) ** 0.5)
     return nn.initializers.zeros
+
+
+def head_init(config: GPTConfig) -> Callable:
+    """The initialiser of an untied output projection, which reads the stream and writes logits."""
+    if config.init == "gpt2":
+        return nn.initializers.normal(0.02)
+    return nn.initializers.zeros

@@ -84,8 +84,10 @@ def create_run(root: Path, name: str, experiment: str, fields: dict, spec: dict)
         save_config(draft, experiment, fields)
         write_json(draft.spec, spec)
         draft.folder.rename(run.folder)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(draft.folder, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
         raise UserError(f"Cannot write to {root}: {error.strerror}; give another --runs.") from None
     return run
 
