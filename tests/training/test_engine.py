@@ -50,7 +50,7 @@ def test_a_longer_run_dispatches_alike_up_to_the_shorter_ones_last_boundary(
     while step < steps + 40:
         step += longer.next_count(step)
         ends.append(step)
-    assert {step for step in range(checkpoint, steps + 1, checkpoint)} <= set(ends)
+    assert set(range(checkpoint, steps + 1, checkpoint)) <= set(ends)
 
 
 def make_state(step: int) -> State:
@@ -166,8 +166,8 @@ if sys.argv[1] == "tuned":
     assert tune_allocator()
 import jax, jax.numpy as jnp, numpy as np
 work = jax.jit(lambda x: jnp.sin(x @ x) @ x)
-x = np.ones((1200, 1200), np.float32)
-for _ in range(5): work(x).block_until_ready()
+x = np.ones((700, 700), np.float32)
+for _ in range(30): work(x).block_until_ready()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20): work(x).block_until_ready()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
@@ -181,4 +181,4 @@ def test_the_allocator_setting_ends_the_page_faults():
                                 text=True, check=True).stdout)
         for how in ("tuned", "plain")
     }  # fmt: skip
-    assert faults["tuned"] * 5 < faults["plain"]
+    assert faults["tuned"] * 50 < faults["plain"]
