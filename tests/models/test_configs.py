@@ -1,0 +1,64 @@
+"""Every value that a model cannot have is refused, with the flag that gave it."""
+
+import pytest
+
+from jaxgen.errors import UserError
+from jaxgen.models.gan_config import GANConfig
+from jaxgen.models.gpt_config import GPTConfig, modern_gpt
+from jaxgen.models.vae_config import VAEConfig
+
+
+@pytest.mark.parametrize(
+    ("config", "values", "message"),
+    [
+        (GPTConfig, {"num_layers": 0}, "--model.num-layers is 0: give 1 or more."),
+        (GPTConfig, {"num_heads": 0}, "--model.num-heads is 0: give 1 or more."),
+        (GPTConfig, {"model_size": -4}, "--model.model-size is -4: give 1 or more."),
+        (GPTConfig, {"hidden_size": 0}, "--model.hidden-size is 0: give 1 or more."),
+        (GPTConfig, {"max_seq_len": 0}, "--model.max-seq-len is 0: give 1 or more."),
+        (GPTConfig, {"dropout": 1.0}, "--model.dropout is 1.0: give a number from 0 up to 1."),
+        (GPTConfig, {"dropout": -0.1}, "--model.dropout is -0.1: give a number from 0 up to 1."),
+        (
+            GPTConfig,
+            {"model_size": 10, "num_heads": 3},
+            "--model.model-size 10 is not a multiple of --model.num-heads 3: change one of them.",
+        ),
+        (
+            modern_gpt,
+            {"model_size": 15, "num_heads": 3},
+            "--model.positions rotary turns pairs, but the head size 15/3 = 5 is odd: change one "
+            "of them.",
+        ),
+        (VAEConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
+        (VAEConfig, {"hidden_sizes": ()}, "--model.hidden-sizes is (): give widths of 1 or more."),
+        (
+            VAEConfig,
+            {"hidden_sizes": (3, 0)},
+            "--model.hidden-sizes is (3, 0): give widths of 1 or more.",
+        ),
+        (GANConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
+        (
+            GANConfig,
+            {"generator_sizes": ()},
+            "--model.generator-sizes is (): give widths of 1 or more.",
+        ),
+        (
+            GANConfig,
+            {"discriminator_sizes": (0,)},
+            "--model.discriminator-sizes is (0,): give widths of 1 or more.",
+        ),
+        (
+            GANConfig,
+            {"discriminator_dropout": 1.0},
+            "--model.discriminator-dropout is 1.0: give a number from 0 up to 1.",
+        ),
+    ],
+)
+def test_the_error_names_the_flag_and_the_remedy(config, values, message):
+    with pytest.raises(UserError) as error:
+        config(**values)
+    assert str(error.value) == message
+
+
+def test_odd_heads_are_allowed_where_nothing_turns():
+    assert GPTConfig(model_size=15, num_heads=3).head_size == 5
