@@ -164,9 +164,8 @@ def _call(eqn: Any, values: list[int | None], trips: Iterator[int]) -> Count:
 
 def _devices(eqn: Any) -> int:
     """How many devices run the body of a shard_map; its shapes are those of one device's part."""
-    mesh = eqn.params["mesh"]
-    axes = eqn.params.get("newly_manual_axes") or eqn.params.get("manual_axes") or mesh.axis_names
-    return math.prod(mesh.shape[axis] for axis in axes)
+    sizes = eqn.params["mesh"].shape
+    return math.prod(sizes[axis] for axis in eqn.params["newly_manual_axes"])
 
 
 def _while(eqn: Any, values: list[int | None], trips: Iterator[int]) -> Count:

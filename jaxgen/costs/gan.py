@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from jaxgen.costs.formula import plus, times
-from jaxgen.costs.rows import FLOAT32_BYTES, AdamSizes, adam, elementwise, mlp
+from jaxgen.costs.rows import AdamSizes, adam, elementwise, mlp
 from jaxgen.costs.table import Cost, Row, Table
 
 
@@ -25,14 +25,14 @@ class GANSizes(Protocol):
     discriminator_dropout: float
 
 
-# Operations on each pair of logits: the discriminator's loss forward and backward, then the
-# generator's on each logit. A softplus or a log-sigmoid is exp, add, log; its gradient a sigmoid (3).
+# Operations on each pair of logits in the discriminator's loss, forward and backward, then on each
+# logit in the generator's. A softplus is exp, add, log; its gradient a sigmoid and a product.
 LOSS_OPERATIONS = {
-    "non-saturating": ((8, 7), (5, 4)),
-    "saturating": ((10, 8), (4, 4)),
-    "wasserstein": ((1, 2), (1, 1)),
-    "smoothed": ((20, 18), (5, 4)),
+    "non-saturating": ((8, 5), (4, 3)),
+    "saturating": ((8, 5), (4, 3)),
+    "wasserstein": ((1, 1), (1, 1)),
 }
+SMOOTHED_OPERATIONS = (21, 16)  # four softplus, weighed
 
 
 def gan_step(
@@ -54,7 +54,7 @@ def gan_step(
     D = [f"D{layer}" for layer in range(len(discriminator))]
     critic, generated = LOSS_OPERATIONS[loss]
     if label_smoothing != "none":
-        critic = LOSS_OPERATIONS["smoothed"][0]
+        critic = SMOOTHED_OPERATIONS
 
     def judged(name, gradients, first_gradients, **how):
         rows = mlp(name, sizes, D, gradients=gradients, first_gradients=first_gradients, **how)
@@ -94,13 +94,13 @@ def _clip(rows: list[Row], sizes: Mapping[str, int]) -> Row:
 
 
 def _dropout(name: str, config: GANSizes, sizes: Mapping[str, int], D: list[str]) -> list[Row]:
+    """Scale and select after each hidden layer; the mask is kept, a byte an element."""
     if not config.discriminator_dropout:
         return []
-    mask_bytes = FLOAT32_BYTES // 4  # a byte an element
     return [
         elementwise(
             f"{name} dropout {layer}", sizes, times("B", width), 2, 2,
-            kept=times("B", width), item_bytes=mask_bytes,
+            kept=times("B", width), item_bytes=1,
         )
         for layer, width in enumerate(D[1:-1], start=1)
     ]  # fmt: skip

@@ -14,6 +14,8 @@ from typing import Literal
 from jaxgen.costs.conventions import Convention
 from jaxgen.costs.table import Table
 
+Number = int | float
+
 
 class CeilingError(ArithmeticError):
     """A measurement above its ceiling: the count, the clock or the ceiling is wrong."""
@@ -23,16 +25,16 @@ class CeilingError(ArithmeticError):
 class Bound:
     """The least time of a piece of work, in seconds."""
 
-    compute_seconds: float
-    memory_seconds: float
+    compute_seconds: Number
+    memory_seconds: Number
 
     @property
-    def seconds(self) -> float:
+    def seconds(self) -> Number:
         """Eq. (2): the bound."""
         return max(self.compute_seconds, self.memory_seconds)
 
     @property
-    def sum_seconds(self) -> float:
+    def sum_seconds(self) -> Number:
         """Eq. (3): with no overlap."""
         return self.compute_seconds + self.memory_seconds
 
@@ -43,13 +45,13 @@ class Bound:
 
 
 def roofline(
-    flops: int, moved_bytes: int, flops_per_second: float, bytes_per_second: float
+    flops: int, moved_bytes: int, flops_per_second: Number, bytes_per_second: Number
 ) -> Bound:
     """Eq. (1), e.g. of a table's matmul_flops and least_bytes()."""
     return Bound(flops / flops_per_second, moved_bytes / bytes_per_second)
 
 
-def fraction_of_ceiling(bound_seconds: float, measured_seconds: float, what: str) -> float:
+def fraction_of_ceiling(bound_seconds: Number, measured_seconds: Number, what: str) -> float:
     """How near a measured time comes to its bound, at most 1.
 
     Raises:
@@ -79,8 +81,8 @@ class Utilisation:
 def model_flops_utilisation(
     table: Table,
     convention: Convention,
-    tokens_per_second: float,
-    peak_flops_per_second: float,
+    tokens_per_second: Number,
+    peak_flops_per_second: Number,
     peak: str,
 ) -> Utilisation:
     """MFU of a GPT by a convention; `peak` says whose peak, e.g. 'H100 SXM, bfloat16 dense'.

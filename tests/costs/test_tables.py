@@ -1,0 +1,224 @@
+"""Tables: formulas, sums, bytes by hand, text; equations of the catalogue; the room needs no jax."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import jaxgen.costs
+from jaxgen.costs import render
+from jaxgen.costs.count import count
+from jaxgen.costs.equations import EQUATION_ROWS, equation_costs
+from jaxgen.costs.formula import evaluate, plus, times
+from jaxgen.costs.gpt import gpt_step
+from jaxgen.costs.rows import adam, elementwise, matmul
+from jaxgen.costs.table import CONTRACTIONS, PHASES, Table
+from jaxgen.costs.vae import vae_step
+from jaxgen.equations.catalog import EQUATIONS
+from jaxgen.models.gpt_config import GPTConfig
+from jaxgen.models.vae_config import VAEConfig
+from jaxgen.training.config import OptimizerConfig
+
+SIZES = {"B": 2, "D": 3, "F": 5, "L": 7}
+
+
+@given(*(st.integers(0, 50) for _ in range(4)))
+def test_a_formula_means_what_it_says(a, b, c, d):
+    sizes = {"A": a, "B0": b, "C": c, "D": d + 1}
+    assert evaluate("2·A·(B0 + C) − A", sizes) == 2 * a * (b + c) - a
+    assert evaluate("A·C//D", sizes) == a * c // (d + 1)
+    assert evaluate(times(3, "A", plus("B0", "0", "C"), 2), sizes) == 6 * a * (b + c)
+
+
+def test_formulas_read_as_written():
+    assert times(2, "", "B·T", 1) == "2·B·T" and times(1, "B") == "B" and times(2, "0") == "0"
+    assert times(2, "B + T") == "2·(B + T)" and plus("0", "") == "0" and plus("B", "T") == "B + T"
+
+
+def test_no_formula_but_this_grammar():
+    for text in ("__import__('os')", "B**2", "B/2", "B +", "2.5·B", "B if B else B"):
+        with pytest.raises(ValueError, match="is not a formula"):
+            evaluate(text, SIZES)
+    with pytest.raises(KeyError):
+        evaluate("2·Q", SIZES)
+
+
+def test_a_matmul_s_row_by_hand():
+    """B·D @ D·F in 7 layers, float32."""
+    row = matmul("in", SIZES, "B·D·F", "D", result="B·F", repeats="L", kernel="D·F")
+    assert row.forward.flops == "2·L·B·D·F" and row.contracted == ("D",)
+    assert row.flops("forward") == 2 * 7 * 2 * 3 * 5
+    assert row.flops("backward") == 2 * row.flops("forward")
+    kernel, result = 4 * 7 * 3 * 5, 4 * 7 * 2 * 5
+    assert row.least_bytes("forward") == kernel + result  # read, written
+    assert row.least_bytes("backward") == kernel + kernel + result  # read, gradient written, read
+    assert row.value(row.parameters) == 7 * 15 and row.value(row.activation_bytes) == result
+    narrow = matmul("in", SIZES, "B·D·F", "D", result="B·F", kernel="D·F", item_bytes=2)
+    assert narrow.value(narrow.activation_bytes) == 2 * 2 * 5
+
+
+def test_a_first_layer_reads_data_and_has_one_gradient():
+    row = matmul(
+        "first", SIZES, "B·D·F", "D",
+        result="B·F", kernel="D·F", gradients=("kernel",), data="B·D",
+    )  # fmt: skip
+    assert row.flops("backward") == row.flops("forward") == 60
+    assert row.least_bytes("forward") == 4 * (15 + 6 + 10)
+    assert row.least_bytes("backward") == 4 * (
+        15 + 6 + 10
+    )  # gradient written, data and result read
+
+
+def test_adam_by_hand():
+    """Seven arrays a parameter: reads g, p, m, v and writes p, m, v; 14 FLOPs."""
+    config = OptimizerConfig(clip_norm=1.0, weight_decay=0.1)
+    table = Table("adam", tuple(adam({"P": 10, "M": 8}, "P", "M", config)))
+    assert table.flops("update") == table.flops() == (2 + 3 + 14) * 10 + 2 * 8
+    assert table.least_bytes() == 4 * 10 * (7 + 1)  # clipping reads the gradient once before
+    plain = Table("adam", tuple(adam({"P": 10}, "P", "P", OptimizerConfig(), norm_metric=False)))
+    assert plain.flops() == 140 and plain.least_bytes() == 280
+
+
+def small_gpt():
+    config = GPTConfig(2, 3, 18, 29, 11)
+    return gpt_step(config, OptimizerConfig(), batch_size=5, seq_len=7, vocab_size=23)
+
+
+def test_a_table_is_the_sum_of_its_rows():
+    table = small_gpt()
+    assert table.flops() == sum(row.flops(phase) for row in table.rows for phase in PHASES)
+    assert table.flops() == table.matmul_flops + table.elementwise_flops
+    assert table.matmul_flops == table.flops(kinds=CONTRACTIONS)
+    assert table.least_bytes() == sum(table.least_bytes(phase) for phase in PHASES)
+    assert table.least_bytes("update") == 28 * table.parameters
+    names = [row.name for row in table.rows]
+    assert len(names) == len(set(names))
+    # Gradients are written once, in float32; the tied table's twice, by the look-up and by the head.
+    assert table.least_bytes("backward") > 4 * table.parameters
+
+
+def test_a_gpt_s_activations_by_hand():
+    """float32, biases, LayerNorm: what the backward pass of each layer reads."""
+    B, T, N, D, F, V, L = 5, 7, 3, 18, 29, 23, 2
+    layer = B * T * (D + 3 * D + D + D + D + F + F + D) + B * N * T * T
+    assert small_gpt().activation_bytes == 4 * (L * layer + B * T * (D + D + V))
+
+
+def test_a_letter_has_one_size():
+    rows = (elementwise("a", {"B": 2}, "B", 1, 1), elementwise("b", {"B": 3}, "B", 1, 1))
+    with pytest.raises(ValueError, match="B is 2 and 3"):
+        _ = Table("clash", rows).sizes
+
+
+def test_a_vae_s_table_by_hand():
+    table = vae_step(VAEConfig((17,), 3), OptimizerConfig(), batch_size=6, pixels=64, binarise="no")
+    first, others = 64 * 17, 17 * 6 + 3 * 17 + 17 * 64
+    assert table.matmul_flops == 2 * 6 * (2 * first + 3 * others)
+    assert table.parameters == first + others + 17 + 6 + 17 + 64
+
+
+def test_text_and_markdown_show_every_row_and_the_sums():
+    table = small_gpt()
+    lines = render.markdown(table).splitlines()
+    assert lines[0].startswith("| operation | kind | contracts | formula |")
+    (scores,) = (line for line in lines if line.startswith("| scores "))
+    flops = 2 * 2 * 5 * 3 * 7 * 7 * 6
+    assert f"| matmul | H | 2·L·B·N·T·S·H | {flops:,} | {2 * flops:,} | 0 | 0 |" in scores
+    assert len(lines) == 2 + len(table.rows) + 1 + 3
+    aligned = render.text(table)
+    assert all(row.name in aligned for row in table.rows)
+    assert f"{table.parameters:,} parameters" in aligned and "V = 23" in aligned
+    assert f"{table.matmul_flops:,} matmul and convolution FLOPs" in aligned
+
+
+LETTERS = {
+    "B": 6, "T": 4, "S": 4, "H": 8, "U": 5, "X": 7, "V": 11, "D": 9, "Z": 3, "G1": 13,
+}  # fmt: skip
+
+
+def arguments(equation):
+    """Shapes for an equation's arguments, from what the catalogue says of them."""
+    given = {}
+    for name, shape in equation.shapes.items():
+        if "None" in shape or name in ("epsilon", "base", "beta", "real_label"):
+            continue  # its default
+        if shape == "int":
+            given[name] = LETTERS["H"]
+        elif shape == "scalar":
+            given[name] = jax.ShapeDtypeStruct((), jnp.float32)
+        elif not shape.startswith("function"):
+            letters = shape.split(",")[0].replace("*#B", "").replace("*", "").split()
+            dtype = jnp.int32 if "int" in shape else jnp.float32
+            given[name] = jax.ShapeDtypeStruct(tuple(LETTERS[x] for x in letters), dtype)
+    return given
+
+
+def priced(equation):
+    """The function, its arguments, and its table."""
+    if equation.id == "gan.generator":
+        shapes = [("Z", "G1"), ("G1",), ("G1", "X"), ("X",)]
+        weights = [jax.ShapeDtypeStruct([LETTERS[x] for x in s], jnp.float32) for s in shapes]
+
+        def generate(noise, w1, b1, w2, b2):
+            def mlp(z):
+                return jax.nn.sigmoid(jax.nn.relu(z @ w1 + b1[None]) @ w2 + b2[None])
+
+            return equation.function(mlp, noise)
+
+        noise = jax.ShapeDtypeStruct((LETTERS["B"], LETTERS["Z"]), jnp.float32)
+        given = dict(zip(("noise", "w1", "b1", "w2", "b2"), (noise, *weights), strict=True))
+        return generate, given
+    return equation.function, arguments(equation)
+
+
+@pytest.mark.parametrize("equation_id", EQUATIONS)
+def test_every_equation_of_the_catalogue_has_its_costs(equation_id):
+    equation = EQUATIONS[equation_id]
+    table = equation_costs(equation_id, LETTERS)
+    function, given = priced(equation)
+    fixed = {k: v for k, v in given.items() if not hasattr(v, "dtype")}
+    arrays = {k: v for k, v in given.items() if hasattr(v, "dtype")}
+    forward = count(lambda arrays: function(**arrays, **fixed), arrays)
+    assert forward.dot_flops == table.flops("forward", CONTRACTIONS)
+    if not table.flops(kinds=("elementwise",)):
+        assert forward.elementwise_flops == 0
+        return
+    # The code computes the same in stabler forms and never in less than the mathematics' operations.
+    assert 0.6 <= forward.elementwise_flops / table.flops("forward", ("elementwise",)) <= 3.5
+
+
+@pytest.mark.parametrize("equation_id", EQUATIONS)
+def test_every_equation_s_gradient_is_its_table_s(equation_id):
+    function, given = priced(EQUATIONS[equation_id])
+    table = equation_costs(equation_id, LETTERS)
+    real = {k: v for k, v in given.items() if getattr(v, "dtype", None) == jnp.float32}
+    rest = {k: v for k, v in given.items() if k not in real}
+    rest |= {k: jnp.zeros(v.shape, v.dtype) for k, v in rest.items() if hasattr(v, "dtype")}
+
+    def both(real):
+        value, pull = jax.vjp(lambda real: function(**real, **rest), real)
+        return value, pull(jax.tree.map(jnp.ones_like, value))
+
+    assert count(both, real).dot_flops == table.flops(kinds=CONTRACTIONS)
+
+
+def test_costs_and_catalogue_have_the_same_ids():
+    assert set(EQUATION_ROWS) == set(EQUATIONS)
+    with pytest.raises(KeyError, match=r"attention\.scores"):
+        equation_costs("attention.score", LETTERS)
+
+
+def test_the_room_needs_no_jax():
+    folder = Path(jaxgen.costs.__path__[0])
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "count"}
+    program = (
+        "import sys, importlib\n"
+        f"for name in {sorted(modules)}: importlib.import_module('jaxgen.costs.' + name)\n"
+        "assert not {'jax', 'flax', 'numpy'} & set(sys.modules), 'jax came along'"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
