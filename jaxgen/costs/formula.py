@@ -1,7 +1,8 @@
 """Formulas in the shape letters, `2·B·T·(D + H)`, that evaluate to whole numbers.
 
 A cost is written once, as the formula that a person reads; its value comes from evaluating that text,
-so the two cannot differ. The grammar: whole numbers, names, `+`, `−` or `-`, `·`, `//` and brackets.
+so the two cannot differ. The grammar: whole numbers, names, `+`, `−` or `-`, `·`, `//`, brackets
+and `min(a, b)`.
 """
 
 import ast
@@ -67,4 +68,6 @@ def _value(node: ast.expr, sizes: Mapping[str, int], formula: str) -> int:
             return sizes[letter]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_value(left, sizes, formula), _value(right, sizes, formula))
+        case ast.Call(func=ast.Name(id="min"), args=[left, right], keywords=[]):
+            return min(_value(left, sizes, formula), _value(right, sizes, formula))
     raise ValueError(f"{formula!r} is not a formula: {ast.unparse(node)!r} is not allowed")

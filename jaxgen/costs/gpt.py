@@ -69,17 +69,25 @@ def _item_bytes(config: GPTSizes) -> int:
 
 def _embedding(config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
     item = _item_bytes(config)
-    rows_read = times(4, "B·T·D")  # of the table, only the rows of the batch's tokens
+    # Of the tables only the rows in use are read. A tied one has one gradient, which the head writes.
+    read, written = "4·min(B·T, V)·D", "0" if config.tied_head else "4·V·D"
+    kept = times(item, "B·T·D")
     rows = [
         Row(
             "embedding", "elementwise", sizes,
-            forward=Cost("0", plus(rows_read, times(item, "B·T·D"))),
-            backward=Cost("B·T·D", plus(times(4, "V·D"), times(item, "B·T·D"))),
-            parameters="V·D", activation_bytes=times(item, "B·T·D"),
+            forward=Cost("0", plus(read, kept)),
+            backward=Cost("B·T·D", plus(written, kept)),
+            parameters="V·D", activation_bytes=kept,
         )
     ]  # fmt: skip
     if config.positions == "learned":
-        rows.append(elementwise("positions", sizes, "B·T·D", 1, 1, parameters="M·D"))
+        forward, backward = Cost("B·T·D", "4·T·D"), Cost("B·T·D", "4·M·D")
+        rows.append(
+            Row(
+                "positions", "elementwise", sizes,
+                forward=forward, backward=backward, parameters="M·D",
+            )
+        )  # fmt: skip
     if config.dropout:
         rows.append(_dropout("embedding dropout", sizes, "B·T·D", item))
     return rows
@@ -135,7 +143,7 @@ def _head(config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
         _norm("norm", config, sizes, "B·T·D", ""),
         matmul(
             "head", sizes, "B·T·D·V", "D",
-            result="B·T·V", kernel="D·V", owned=not config.tied_head,
+            result="B·T·V", kernel="D·V", owned=not config.tied_head, on_chip=True,
         ),
         # max, subtract, exp, sum; backward: the softmax times the gradient
         elementwise("cross-entropy", sizes, "B·T·V", 4, 2),

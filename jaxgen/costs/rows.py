@@ -129,7 +129,7 @@ def mlp(
             matmul(
                 f"{name} layer {layer}", sizes, times("B", inputs, outputs), inputs,
                 result=result, kernel=times(inputs, outputs) if reads_kernel else "",
-                owned=owned, gradients=wanted, kept=kept,
+                owned=owned, gradients=wanted, kept=kept, on_chip=layer == last,
                 data=times("B", inputs) if first and data else "",
             )
         )  # fmt: skip

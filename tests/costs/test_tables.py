@@ -31,6 +31,7 @@ SIZES = {"B": 2, "D": 3, "F": 5, "L": 7}
 def test_a_formula_means_what_it_says(a, b, c, d):
     sizes = {"A": a, "B0": b, "C": c, "D": d + 1}
     assert evaluate("2·A·(B0 + C) − A", sizes) == 2 * a * (b + c) - a
+    assert evaluate("min(A + C, B0)·D", sizes) == min(a + c, b) * (d + 1)
     assert evaluate("A·C//D", sizes) == a * c // (d + 1)
     assert evaluate(times(3, "A", plus("B0", "0", "C"), 2), sizes) == 6 * a * (b + c)
 
@@ -41,7 +42,7 @@ def test_formulas_read_as_written():
 
 
 def test_no_formula_but_this_grammar():
-    for text in ("__import__('os')", "B**2", "B/2", "B +", "2.5·B", "B if B else B"):
+    for text in ("__import__('os')", "B**2", "B/2", "B +", "2.5·B", "max(B, D)", "B if B else B"):
         with pytest.raises(ValueError, match="is not a formula"):
             evaluate(text, SIZES)
     with pytest.raises(KeyError):
@@ -98,8 +99,21 @@ def test_a_table_is_the_sum_of_its_rows():
     assert table.least_bytes("update") == 28 * table.parameters
     names = [row.name for row in table.rows]
     assert len(names) == len(set(names))
-    # Gradients are written once, in float32; the tied table's twice, by the look-up and by the head.
-    assert table.least_bytes("backward") > 4 * table.parameters
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_gpt_s_least_bytes_by_hand(tied):
+    """Forward reads every parameter and writes what is kept; backward reads both, writes gradients."""
+    B, T, D, F, V, L, M = 5, 7, 18, 29, 23, 2, 11
+    config = GPTConfig(L, 3, D, F, M, tied_head=tied)
+    table = gpt_step(config, OptimizerConfig(), batch_size=B, seq_len=T, vocab_size=V)
+    P = table.parameters
+    kept = L * B * T * (3 * D + D + D + F + D) + B * T * D
+    # The look-up of 35 tokens reads all 23 rows; a tied head reads them again. 7 of 11 positions.
+    assert table.least_bytes("forward") == 4 * (P + tied * V * D - (M - T) * D + kept)
+    matrices = L * (4 * D * D + 2 * D * F) + V * D  # read to pass the gradient on
+    assert table.least_bytes("backward") == 4 * (matrices + P + kept)
+    assert table.least_bytes("update") == 28 * P
 
 
 def test_a_gpt_s_activations_by_hand():
