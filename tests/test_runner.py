@@ -3,6 +3,9 @@
 import json
 import math
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -33,10 +36,14 @@ LOSSES = {
 }
 
 
+CADENCE = [
+    "--batch-size", "8", "--log-every", "2", "--eval-every", "6", "--checkpoint-every", "4",
+    "--steps-per-dispatch", "3",
+]  # fmt: skip
+
+
 def train(name, root, *flags, run="run"):
-    cadence = ["--batch-size", "8", "--log-every", "2", "--eval-every", "6", "--checkpoint-every", "4",
-               "--steps-per-dispatch", "3"]  # fmt: skip
-    cli.train([name, "--runs", str(root), "--name", run, *TINY[name], *cadence, *flags])
+    cli.train([name, "--runs", str(root), "--name", run, *TINY[name], *CADENCE, *flags])
     return root / run
 
 
@@ -130,6 +137,30 @@ def test_a_run_cut_short_logs_its_lost_steps_again(finished, tmp_path):
     lines = metrics(folder)
     assert [line["step"] for line in lines] == [2, 4, 6, 8, 10]
     assert without_seconds(lines)[2:] == without_seconds(metrics(whole))[2:]
+
+
+def test_a_killed_process_is_resumed_bit_for_bit(finished, tmp_path):
+    """SIGKILL between two checkpoints, as soon as the third line is on disk."""
+    name, whole = finished
+    flags = ["--steps", "10", "--runs", str(tmp_path), "--name", "run", *TINY[name], *CADENCE]
+    code = (
+        "import sys, os, signal\n"
+        "from jaxgen import cli\n"
+        "from jaxgen.training import log\n"
+        "write = log.MetricsLog.write\n"
+        "def write_and_die(self, step, *rest):\n"
+        "    write(self, step, *rest)\n"
+        "    if step == 6: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "log.MetricsLog.write = write_and_die\n"
+        f"cli.train({[name, *flags]!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    assert [line["step"] for line in metrics(tmp_path / "run")] == [2, 4, 6]
+    cli.train(["--resume", "run", "--runs", str(tmp_path)])
+    assert without_seconds(metrics(tmp_path / "run")) == without_seconds(metrics(whole))
+    for ours, theirs in zip(final_params(tmp_path / "run"), final_params(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_resume_refuses_what_would_be_another_run(finished):

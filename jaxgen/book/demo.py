@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -13,9 +14,9 @@ from jaxgen.experiments.registry import find_experiment
 from jaxgen.training.timing import gemm_flops_per_second, step_seconds
 
 HEADLINES = {  # experiment: the held-out metric that the table shows, with its unit
-    "gpt-python": ("nats_per_character", "nats/character"),
+    "gpt-python": ("nats_per_character", "nats/char"),
     "vae-digits": ("loss", "nats/image"),
-    "gan-digits": ("pixel_frechet", "pixel Fréchet distance"),
+    "gan-digits": ("pixel_frechet", "Fréchet"),
 }
 
 
@@ -28,16 +29,15 @@ class Outcome:
     before: float
     after: float
     steps: int
-    measured_seconds: float
-    predicted_seconds: float
+    seconds: float
+    flops: int
     sample: Path
 
 
 def run_demo(root: Path, *, short: bool = False) -> None:
     """Train the three experiments under `root` (finished ones are kept) and print the table."""
     console = Console()
-    gemm_rate = gemm_flops_per_second()
-    outcomes = []
+    outcomes, gemm_rates = [], []
     for name in HEADLINES:
         experiment = find_experiment(name)()
         if short:
@@ -45,13 +45,19 @@ def run_demo(root: Path, *, short: bool = False) -> None:
             experiment = replace(experiment, steps=steps, eval_every=steps, checkpoint_every=steps)
         folder = root / f"demo{'-short' if short else ''}-{name}"
         console.rule(f"{name}: {experiment.steps} steps")
-        outcomes.append(_outcome(name, experiment, folder, gemm_rate))
-    console.print(_table(outcomes, gemm_rate))
-    _print_text(console, outcomes[0].sample)
-    print(root)
+        outcomes.append(_outcome(name, experiment, folder))
+        gemm_rates.append(gemm_flops_per_second())
+    console.rule("what the GPT writes")
+    print(outcomes[0].sample.read_text(encoding="utf-8")[:400])
+    console.rule()
+    console.print(_table(outcomes, max(gemm_rates)))
+    for row in outcomes:
+        print(f"{row.model} samples: {row.sample}")
+    picture = _save_picture(outcomes[1:], root / f"demo{'-short' if short else ''}.png")
+    print(f"both grids of digits: {picture}")
 
 
-def _outcome(name: str, experiment: Experiment, folder: Path, gemm_rate: float) -> Outcome:
+def _outcome(name: str, experiment: Experiment, folder: Path) -> Outcome:
     if folder.exists():
         saved = runner.load_run(folder)
         run = runner.resume(saved, saved.experiment)
@@ -62,46 +68,47 @@ def _outcome(name: str, experiment: Experiment, folder: Path, gemm_rate: float) 
     data = experiment.load()
     task, order, state = runner.prepare(experiment, data)
     before = task.evaluate(state.params, data.test)[metric]
-    measured = step_seconds(
+    seconds = step_seconds(
         task, state, data.train, order.indices_for, experiment.steps_per_dispatch
     )
-    predicted = experiment.costs(data.spec).matmul_flops / gemm_rate
-    sample = sorted(run.samples.iterdir())[-1]
-    return Outcome(
-        name, unit, before, after[f"eval/{metric}"], after["step"], measured, predicted, sample
-    )
+    flops = experiment.costs(data.spec).matmul_flops
+    sample = sorted(run.samples.glob("step-???????.*"))[-1]
+    row = (before, after[f"eval/{metric}"], after["step"], seconds, flops, sample)
+    return Outcome(name, unit, *row)
 
 
 def _table(outcomes: list[Outcome], gemm_rate: float) -> Table:
     table = Table(
         title="Held-out metric, and a training step's time against its mathematics",
         caption=(
-            f"Predicted: matmul FLOPs of the step / {gemm_rate / 1e9:.0f} GFLOP/s, the best float32 "
-            f"matmul of this process on {jax.devices()[0].device_kind}."
+            f"predicted: matmul FLOPs of the step / {gemm_rate / 1e9:.0f} GFLOP/s, the best float32 "
+            f"matmul of this process on {jax.devices()[0].device_kind}; share: predicted / measured"
         ),
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    for column in (
-        "model",
-        "held out",
-        "before",
-        "after",
-        "steps",
-        "ms/step",
-        "predicted",
-        "share",
-    ):
-        table.add_column(column, justify="left" if column in ("model", "held out") else "right")
-    table.add_column("samples", overflow="fold")
+    for column in ("model", "held out"):
+        table.add_column(column)
+    for column in ("before", "after", "steps", "ms/step", "predicted", "share"):
+        table.add_column(column, justify="right")
     for row in outcomes:
+        predicted = row.flops / gemm_rate
         table.add_row(
             row.model, row.metric, f"{row.before:.3f}", f"{row.after:.3f}", str(row.steps),
-            f"{row.measured_seconds * 1e3:.2f}", f"{row.predicted_seconds * 1e3:.2f}",
-            f"{row.predicted_seconds / row.measured_seconds:.0%}", str(row.sample),
+            f"{row.seconds * 1e3:.2f}", f"{predicted * 1e3:.2f}", f"{predicted / row.seconds:.0%}",
         )  # fmt: skip
     return table
 
 
-def _print_text(console: Console, path: Path) -> None:
-    console.rule("what the GPT writes")
-    print(path.read_text(encoding="utf-8")[:400])
-    console.rule()
+def _save_picture(outcomes: list[Outcome], path: Path) -> Path:
+    """The sample grids side by side."""
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+
+    figure = Figure(figsize=(4 * len(outcomes), 4.3), layout="constrained")
+    for axes, row in zip(figure.subplots(1, len(outcomes)), outcomes, strict=True):
+        axes.imshow(imread(row.sample))
+        axes.set_title(f"{row.model}, {row.steps} steps")
+        axes.set_axis_off()
+    figure.savefig(path, dpi=100)
+    return path

@@ -1,5 +1,6 @@
 """The engine's parts that meet the file system and the terminal."""
 
+import functools
 import json
 import re
 import subprocess
@@ -182,3 +183,22 @@ def test_the_allocator_setting_ends_the_page_faults():
         for how in ("tuned", "plain")
     }  # fmt: skip
     assert faults["tuned"] * 50 < faults["plain"]
+
+
+def test_training_on_does_not_change_what_is_being_saved(tmp_path):
+    """The save is asynchronous and the next step overwrites the donated buffers."""
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def forward(state):
+        return state._replace(step=state.step + 1, params=state.params + 1.0)
+
+    state = forward(init_state(jnp.zeros((2000, 2000)), (), jax.random.key(0)))
+    with Checkpoints(tmp_path / "checkpoints", keep=3) as checkpoints:
+        for _ in range(3):
+            checkpoints.save(state)
+            for _ in range(3):
+                state = forward(state)
+    with Checkpoints(tmp_path / "checkpoints", keep=3) as checkpoints:
+        restored = checkpoints.restore(state)
+    assert int(restored.step) == 7
+    np.testing.assert_array_equal(restored.params, np.full((2000, 2000), 7.0))

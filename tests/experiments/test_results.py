@@ -1,0 +1,113 @@
+"""The results that the experiments' docstrings promise, from full runs as a user starts them."""
+
+import inspect
+import json
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgen import cli, runner
+from jaxgen.data import load
+from jaxgen.experiments.registry import experiment_names, find_experiment
+
+pytestmark = pytest.mark.results  # minutes, not seconds: one Python version is enough
+
+
+def expected(name: str) -> dict[str, tuple[float, float]]:
+    """Metric to (value, tolerance), as the docstring has it: 'Expected: eval/loss 1.5 ± 0.1'."""
+    found = re.findall(r"(eval/\w+) ([\d.]+) ± ([\d.]+)", inspect.getdoc(find_experiment(name)))
+    return {metric: (float(value), float(tolerance)) for metric, value, tolerance in found}
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+
+    def train(name: str):
+        if not (root / name).exists():
+            cli.train([name, "--runs", str(root)])
+        return root / name
+
+    return train
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_the_docstring_tells_paper_command_result_and_time(name):
+    text = inspect.getdoc(find_experiment(name))
+    assert re.search(r"Papers?: \w+", text)
+    assert f"python train.py {name}" in text
+    assert expected(name)
+    assert re.search(r"\d+ s on 2 cores", text)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", experiment_names())
+def test_the_promised_result_is_reached(name, train):
+    last = json.loads((train(name) / "metrics.jsonl").read_text().splitlines()[-1])
+    for metric, (value, tolerance) in expected(name).items():
+        assert abs(last[metric] - value) <= tolerance, (metric, last[metric])
+
+
+@pytest.mark.timeout(600)
+def test_the_gan_draws_all_ten_digits_and_its_discriminator_does_not_win(train):
+    folder = train("gan-digits")
+    for line in (folder / "metrics.jsonl").read_text().splitlines()[20:]:
+        # Better than chance, or there is no game; never right throughout, or the game is over.
+        assert 0.5 < json.loads(line)["discriminator_accuracy"] < 0.99
+    saved = runner.load_run(folder)
+    task, state = runner._restore(saved.experiment, saved)
+    images = sample(saved, state, 2000)
+    classify, accuracy = train_classifier()
+    assert accuracy > 0.95
+    shares = np.bincount(classify(images), minlength=10) / len(images)
+    assert shares.min() > 0.01, shares  # a tenth of a fair share: every class is drawn
+    assert task.evaluate(state.params, load("digits", kind="images").test)["pixel_frechet"] < 1
+
+
+def sample(saved, state, count):
+    from jaxgen.models.gan import Generator
+    from jaxgen.sampling.images import sample_gan
+
+    generator = Generator(saved.experiment.model, saved.spec.shape)
+    return sample_gan(generator, state.params["generator"], jax.random.key(5), count)
+
+
+def train_classifier():
+    """(images -> classes, held-out accuracy) of a small MLP, trained on the real digits."""
+    data = load("digits", kind="images")
+    splits = [
+        split.take(split.arrays, np.arange(split.num_examples)) for split in (data.train, data.test)
+    ]
+    keys = jax.random.split(jax.random.key(0), 2)
+    params = [
+        (jax.random.normal(key, shape) / np.sqrt(shape[0]), jnp.zeros((1, shape[1])))
+        for key, shape in zip(keys, [(64, 128), (128, 10)], strict=True)
+    ]
+    optimizer = optax.adam(1e-2)
+
+    def logits(params, images):
+        (W1, b1), (W2, b2) = params
+        return jax.nn.relu(images.reshape(len(images), -1) @ W1 + b1) @ W2 + b2
+
+    def loss(params):
+        labels = splits[0]["label"]
+        return optax.softmax_cross_entropy_with_integer_labels(
+            logits(params, splits[0]["image"]), labels
+        ).mean()
+
+    @jax.jit
+    def step(carry, _):
+        params, opt_state = carry
+        updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state)
+        return (optax.apply_updates(params, updates), opt_state), None
+
+    (params, _), _ = jax.lax.scan(step, (params, optimizer.init(params)), length=200)
+
+    def classify(images):
+        return np.argmax(logits(params, images), axis=1)
+
+    return classify, np.mean(classify(splits[1]["image"]) == splits[1]["label"])

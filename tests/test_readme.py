@@ -1,0 +1,57 @@
+"""The README is true: its commands run, its tables are generated, its code computes."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen.book.equations import markdown_table
+from jaxgen.equations.catalog import EQUATIONS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line for block in re.findall(r"```bash\n(.*?)```", README, re.S) for line in block.splitlines()
+]
+
+
+def test_every_command_runs(tmp_path):
+    """In the README's order, in a folder that sees train.py and the package."""
+    (tmp_path / "train.py").symlink_to(ROOT / "train.py")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    for command in COMMANDS:
+        words = shlex.split(command)
+        if words[0] == "make":  # the Makefile's targets; they are what runs this test
+            done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True)
+            assert done.returncode == 0, command
+            continue
+        program = {"python": [sys.executable], "jaxgen": [sys.executable, "-m", "jaxgen"]}[words[0]]
+        done = subprocess.run(
+            [*program, *words[1:]], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        assert done.stdout.strip(), command
+    assert len(COMMANDS) >= 9
+
+
+def test_the_equation_table_is_the_catalogues_head():
+    rows = [line for line in README.splitlines() if line.startswith("| `")]
+    assert len(rows) >= 5
+    assert "\n".join(rows) in markdown_table(list(EQUATIONS.values()))
+
+
+def test_the_code_computes():
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    names: dict = {}
+    exec(code, names)
+    assert names["mixed"].shape == (5, 8)
+    np.testing.assert_allclose(names["loss"], [1e4, np.log(2), 0], rtol=1e-6)
+
+
+def test_every_path_exists():
+    for path in re.findall(r"\]\(([\w./-]+)\)|`((?:jaxgen|tests|docs)/[\w./]+)`", README):
+        assert (ROOT / (path[0] or path[1])).exists(), path
