@@ -117,7 +117,7 @@ def test_gpt_step_in_every_flavour(field, value, step_of, text_spec):
     assert_equal(step_of(experiment, text_spec(23)))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     st.tuples(*(st.integers(1, most) for most in (5, 5, 2, 3, 4, 9, 9))),
     st.tuples(*(st.sampled_from(values) for values in FLAVOURS.values())),
@@ -131,14 +131,14 @@ def test_gpt_step_of_any_size(step_of, text_spec, sizes, flavour):
 widths = st.lists(st.integers(1, 9), min_size=1, max_size=3).map(tuple)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(1, 7), widths, st.integers(1, 5), st.sampled_from(["bernoulli", "gaussian"]))
 def test_vae_step_of_any_size(step_of, B, hidden, Z, decoder):
     model = VAEConfig(hidden, Z, decoder)
     assert_equal(step_of(VAEDigits(batch_size=B, model=model, binarise="no"), ODD))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(1, 7), widths, widths, st.integers(1, 5))
 def test_gan_step_of_any_size(step_of, B, generator, discriminator, Z):
     model = GANConfig(Z, generator, discriminator)

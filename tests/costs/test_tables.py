@@ -15,11 +15,13 @@ from jaxgen.costs import render
 from jaxgen.costs.count import count
 from jaxgen.costs.equations import EQUATION_ROWS, equation_costs
 from jaxgen.costs.formula import evaluate, plus, times
+from jaxgen.costs.gan import gan_step
 from jaxgen.costs.gpt import gpt_step
 from jaxgen.costs.rows import adam, elementwise, matmul
 from jaxgen.costs.table import CONTRACTIONS, PHASES, Table
 from jaxgen.costs.vae import vae_step
 from jaxgen.equations.catalog import EQUATIONS
+from jaxgen.models.gan_config import GANConfig
 from jaxgen.models.gpt_config import GPTConfig
 from jaxgen.models.vae_config import VAEConfig
 from jaxgen.training.config import OptimizerConfig
@@ -134,6 +136,25 @@ def test_a_vae_s_table_by_hand():
     first, others = 64 * 17, 17 * 6 + 3 * 17 + 17 * 64
     assert table.matmul_flops == 2 * 6 * (2 * first + 3 * others)
     assert table.parameters == first + others + 17 + 6 + 17 + 64
+
+
+def test_a_gan_s_table_by_hand():
+    """Two updates: D on real and generated images with one reading of its parameters, then G."""
+    B, X, Z, H, K = 6, 64, 3, 17, 11
+    table = gan_step(GANConfig(Z, (H,), (K,)), OptimizerConfig(), batch_size=B, pixels=X)
+    generator, discriminator = Z * H + H * X, X * K + K
+    # D: generator forward 1; its own first layer 2 (no gradient of images), its second 3, twice.
+    # G: through D forward and to D's input 2; its own first layer 2, its second 3.
+    update_d = generator + 2 * (2 * X * K + 3 * K)
+    update_g = 2 * discriminator + 2 * Z * H + 3 * H * X
+    assert table.matmul_flops == 2 * B * (update_d + update_g)
+    P_G, P_D = generator + H + X, discriminator + K + 1
+    assert table.parameters == P_G + P_D
+    forward = (P_G + P_D + B * X + 2 * B * K) + (P_G + P_D + B * H + B * K)
+    backward = (K + P_D + B * X + 2 * B * K) + (H * X + P_G + discriminator + B * H + B * K)
+    assert table.least_bytes("forward") == 4 * forward
+    assert table.least_bytes("backward") == 4 * backward
+    assert table.least_bytes("update") == 28 * (P_G + P_D)
 
 
 def test_text_and_markdown_show_every_row_and_the_sums():
