@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.equations import attention, transformer
+from jaxgen.equations import attention_forms, transformer
 from jaxgen.models.gpt_config import GPTConfig
 from jaxgen.models.layers import Einsum, input_init, output_init
 
@@ -23,7 +23,11 @@ class SelfAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T D"], mask: Bool[Array, "T T"]) -> Float[Array, "B T D"]:
-        """Mix the positions of x; query t reads key s where mask[t, s] is True."""
+        """Mix the positions of x; query t reads key s where mask[t, s] is True.
+
+        Only the literal form reads the mask. The other two take the causal rule itself, since a
+        T·T array is what they are there to avoid.
+        """
         config = self.config
         D, N, H = config.model_size, config.num_heads, config.head_size
         head_bias, out_bias = ((N, 1, H), (D,)) if config.use_bias else (None, None)
@@ -39,6 +43,7 @@ class SelfAttention(nn.Module):
             positions = jnp.arange(x.shape[1])
             query = transformer.rotary(query, positions)
             key = transformer.rotary(key, positions)
-        heads = attention.scaled_dot_product_attention(query, key, value, mask)  # Eq. (1)
+        rule = {"mask": mask} if config.attention == "literal" else {"causal": True}
+        heads = attention_forms.FORMS[config.attention](query, key, value, **rule)  # Eq. (1)
         init = output_init(config)
         return Einsum("BNTH,NHD->BTD", (N, H, D), out_bias, init, name="out")(heads)  # Eq. (2)

@@ -35,6 +35,8 @@ class GPTConfig:
     init: Literal["gpt2", "zero-outputs"] = "gpt2"
     """Normal(0.02) with residual outputs scaled by 1/sqrt(2L); or normal(1/sqrt(fan-in)) with every
     block's output and an untied head zero, so that the first loss is then log V exactly."""
+    attention: Literal["literal", "blockwise", "fused"] = "literal"
+    """The equation as it stands; in blocks, memory linear in the length; or the platform's kernel."""
     dropout: float = 0.0
     """Probability of dropping a unit while training."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"

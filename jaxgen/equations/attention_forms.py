@@ -1,0 +1,295 @@
+"""Scaled dot-product attention in three forms of one signature: literal, blockwise, fused.
+
+All compute Eq. (4) of `attention.py`. The literal form is that equation: it holds the T·S matrix of
+weights, and keeps it for the backward pass. The blockwise form holds one block of the matrix at a time.
+For a query's row of scaled scores s, going over blocks j of keys with running maximum m, sum l and
+unnormalised output a:
+
+    (1) m' = max(m, max_j s_j)
+        l' = e^(m−m') l + Σ_j e^(s_j−m'),   a' = e^(m−m') a + Σ_j e^(s_j−m') v_j
+    (2) output = a / l,                     log Σ e^s = m + log l
+
+Milakov & Gimelshein 2018, algorithm 3, https://arxiv.org/abs/1805.02867 (m, l); Rabe & Staats 2021,
+https://arxiv.org/abs/2112.05682 (a, over blocks of keys and queries); Dao et al. 2022, algorithms 1
+and 4, https://arxiv.org/abs/2205.14135 (the backward pass). Backward recomputes a block's weights P
+from the kept logarithms; with dO the output's gradient, over the same blocks:
+
+    (3) P = e^(s − log Σ e^s),   dV += Pᵀ dO,   dS = P ∘ (dO Vᵀ − rowsum(dO ∘ O)),
+        dQ += dS K / √d_k,       dK += dSᵀ Q / √d_k
+
+The fused form is the platform's own kernel. Shape letters and conventions as in `attention.py`.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from jaxgen.equations import attention
+
+Mask = Bool[Array, "*#B #T #S"]
+
+
+def literal(
+    query: Float[Array, "*B T H"],
+    key: Float[Array, "*B S H"],
+    value: Float[Array, "*B S U"],
+    mask: Mask | None = None,
+    *,
+    causal: bool = False,
+) -> Float[Array, "*B T U"]:
+    """Eq. (4) of `attention.py`; memory grows with T·S.
+
+    Args:
+      mask: as in `attention.weights`. causal: only keys that `attention.causal_mask` lets be seen,
+        beside what the mask says.
+    """
+    return attention.scaled_dot_product_attention(
+        query, key, value, _visible(query, key, mask, causal)
+    )
+
+
+def blockwise(
+    query: Float[Array, "*B T H"],
+    key: Float[Array, "*B S H"],
+    value: Float[Array, "*B S U"],
+    mask: Mask | None = None,
+    *,
+    causal: bool = False,
+    block: int = 256,
+) -> Float[Array, "*B T U"]:
+    """Eqs. (1) to (3); memory grows with T + S, forward and backward. Arguments as in `literal`.
+
+    Blocks that a causal row cannot see are not computed. It has a reverse derivative only.
+
+    Args:
+      block: the side of a block, in queries and in keys; need not divide either length.
+    """
+    if causal:
+        _check_lengths(query, key)
+    block = min(block, max(query.shape[-2], key.shape[-2]))
+    return _blockwise(query, key, value, mask, causal, block)
+
+
+def fused(
+    query: Float[Array, "*B T H"],
+    key: Float[Array, "*B S H"],
+    value: Float[Array, "*B S U"],
+    mask: Mask | None = None,
+    *,
+    causal: bool = False,
+) -> Float[Array, "*B T U"]:
+    """The platform's kernel. Arguments as in `literal`.
+
+    On a TPU jax's Pallas flash kernel, where the sizes fit it (T and S multiples of 128, T = S if
+    causal, one head size, no mask); else `jax.nn.dot_product_attention`, which on a GPU is cuDNN's
+    flash attention for narrow floats, and on a CPU the literal einsums.
+    """
+    if not _fits_tpu_kernel(query, key, value, mask, causal):
+        return _nn_attention(query, key, value, mask, causal)
+    return lax.platform_dependent(
+        query, key, value, mask, causal, tpu=_tpu_kernel, default=_nn_attention
+    )
+
+
+FORMS: Mapping[str, Callable] = MappingProxyType(
+    {"literal": literal, "blockwise": blockwise, "fused": fused}
+)
+
+
+def _visible(query: Array, key: Array, mask: Array | None, causal: bool) -> Array | None:
+    """Mask and causal rule as one mask."""
+    if not causal:
+        return mask
+    rule = attention.causal_mask(query.shape[-2], key.shape[-2])
+    rule = rule.reshape((1,) * (query.ndim - 2) + rule.shape)
+    return rule if mask is None else rule & mask
+
+
+def _check_lengths(query: Array, key: Array) -> None:
+    if query.shape[-2] > key.shape[-2]:
+        lengths = f"query_len {query.shape[-2]} is larger than key_len {key.shape[-2]}"
+        raise ValueError(f"causal attention: {lengths}")
+
+
+# The blockwise form. Every array is padded to whole blocks; a scan goes over the pairs (i, j) of a
+# block of queries and a block of keys, and updates the rows of block i (backward: of j as well).
+
+
+def _forward(query, key, value, mask, causal, block):
+    """(output, what Eq. (3) needs); the paper's l is z here, since l reads like 1."""
+    T, S = query.shape[-2], key.shape[-2]
+    queries, keys, values = (_padded(array, block) for array in (query, key, value))
+    rows = queries.shape[:-1]
+    wide = jnp.promote_types(query.dtype, jnp.float32)
+    start = (
+        jnp.full(rows, -jnp.inf, wide),
+        jnp.zeros(rows, wide),
+        jnp.zeros((*rows, value.shape[-1]), wide),
+    )
+    scores = _block_scores(queries, keys, mask, causal, block, (T, S))
+
+    def visit(carry, pair):
+        i, j = pair
+        m, z, a = (
+            _take(array, i, block, axis) for array, axis in zip(carry, (-1, -1, -2), strict=True)
+        )
+        s = scores(i, j)
+        new_m = jnp.maximum(m, s.max(-1))
+        # A row that has seen nothing yet has m = -inf; any finite number then stands in for it.
+        base = jnp.where(jnp.isneginf(new_m), 0.0, new_m)
+        shrink, p = jnp.exp(m - base), jnp.exp(s - base[..., None])
+        v = _take(values, j, block)
+        mixed = jnp.einsum("...ts,...su->...tu", p.astype(v.dtype), v, preferred_element_type=wide)
+        new = (new_m, shrink * z + p.sum(-1), shrink[..., None] * a + mixed)
+        return tuple(
+            _put(*args, i, block) for args in zip(carry, new, (-1, -1, -2), strict=True)
+        ), None
+
+    (m, z, a), _ = lax.scan(visit, start, _pairs(T, S, causal, block))
+    seen = z > 0  # a query that may attend to nothing has output 0
+    log_sums = jnp.where(seen, m, 0.0) + jnp.log(jnp.where(seen, z, 1.0))
+    output = (a / jnp.where(seen, z, 1.0)[..., None])[..., :T, :].astype(value.dtype)
+    return output, (query, key, value, mask, output, log_sums)
+
+
+def _backward(causal, block, kept, gradient):
+    """Eq. (3): the gradients by query, key and value."""
+    query, key, value, mask, output, log_sums = kept
+    T, S = query.shape[-2], key.shape[-2]
+    wide = log_sums.dtype
+    scale = 1 / math.sqrt(query.shape[-1])
+    products = (gradient.astype(wide) * output.astype(wide)).sum(-1, keepdims=True)
+    queries, keys, values, gradients, products = (
+        _padded(array, block) for array in (query, key, value, gradient, products)
+    )
+    scores = _block_scores(queries, keys, mask, causal, block, (T, S))
+    start = tuple(jnp.zeros(array.shape, wide) for array in (queries, keys, values))
+
+    def visit(carry, pair):
+        i, j = pair
+        q, do, d = (_take(array, i, block) for array in (queries, gradients, products))
+        k, v = _take(keys, j, block), _take(values, j, block)
+        p = jnp.exp(scores(i, j) - _take(log_sums, i, block, -1)[..., None])
+        dp = jnp.einsum("...tu,...su->...ts", do, v, preferred_element_type=wide)
+        ds = (p * (dp - d) * scale).astype(query.dtype)
+        p = p.astype(value.dtype)
+        dq = jnp.einsum("...ts,...sh->...th", ds, k, preferred_element_type=wide)
+        dk = jnp.einsum("...ts,...th->...sh", ds, q, preferred_element_type=wide)
+        dv = jnp.einsum("...ts,...tu->...su", p, do, preferred_element_type=wide)
+        added = (
+            _put(array, _take(array, at, block) + new, -2, at, block)
+            for array, new, at in zip(carry, (dq, dk, dv), (i, j, j), strict=True)
+        )
+        return tuple(added), None
+
+    (dq, dk, dv), _ = lax.scan(visit, start, _pairs(T, S, causal, block))
+    cut = (dq[..., :T, :], dk[..., :S, :], dv[..., :S, :])
+    arrays = (query, key, value)
+    return *(new.astype(old.dtype) for new, old in zip(cut, arrays, strict=True)), None
+
+
+_blockwise = jax.custom_vjp(lambda *arguments: _forward(*arguments)[0], nondiff_argnums=(4, 5))
+_blockwise.defvjp(_forward, _backward)
+
+
+def _block_scores(queries, keys, mask, causal, block, lengths) -> Callable:
+    """`scores(i, j)`: the scaled scores of a pair of blocks, -inf where a query may not attend."""
+    T, S = lengths
+    scale = 1 / math.sqrt(queries.shape[-1])
+    if mask is not None:
+        widths = [(0, 0)] * (mask.ndim - 2)
+        widths += [(0, -size % block if size > 1 else 0) for size in mask.shape[-2:]]
+        mask = jnp.pad(mask, widths)
+
+    def scores(i, j):
+        s = attention.scores(_take(queries, i, block), _take(keys, j, block)) * scale
+        query_at = (i * block + jnp.arange(block))[:, None]
+        key_at = (j * block + jnp.arange(block))[None, :]
+        allowed = key_at < S
+        if causal:
+            allowed &= key_at <= query_at + (S - T)
+        allowed = allowed.reshape((1,) * (s.ndim - 2) + allowed.shape)
+        if mask is not None:
+            part = _take(mask, i, block) if mask.shape[-2] > 1 else mask
+            allowed &= _take(part, j, block, -1) if mask.shape[-1] > 1 else part
+        return jnp.where(allowed, s, -jnp.inf)
+
+    return scores
+
+
+def _pairs(T: int, S: int, causal: bool, block: int) -> tuple[Array, Array]:
+    """The pairs (i, j) of blocks that hold something to see, as two rows."""
+    seen = [
+        [i, j]
+        for i in range(-(-T // block))
+        for j in range(-(-S // block))
+        if not causal or j * block <= min((i + 1) * block, T) - 1 + (S - T)
+    ]
+    i, j = jnp.asarray(seen, jnp.int32).T
+    return i, j
+
+
+def _padded(array: Array, block: int) -> Array:
+    """With rows of zeros up to whole blocks."""
+    return jnp.pad(array, [(0, 0)] * (array.ndim - 2) + [(0, -array.shape[-2] % block), (0, 0)])
+
+
+def _take(array: Array, index: Any, block: int, axis: int = -2) -> Array:
+    return lax.dynamic_slice_in_dim(array, index * block, block, axis)
+
+
+def _put(array: Array, part: Array, axis: int, index: Any, block: int) -> Array:
+    return lax.dynamic_update_slice_in_dim(array, part, index * block, array.ndim + axis)
+
+
+# The platforms' kernels.
+
+
+def _nn_attention(query, key, value, mask, causal):
+    """`jax.nn.dot_product_attention`, which wants (B, T, N, H); a row that sees nothing becomes 0."""
+    narrow = query.dtype in (jnp.bfloat16, jnp.float16)
+    # Only asked for on a GPU: without one, jax refuses cuDNN while it traces.
+    implementation = "cudnn" if narrow and jax.default_backend() == "gpu" else None
+    lead = query.shape[:-2]
+
+    def folded(array, *order):
+        one_batch = array.reshape((-1, lead[-1] if lead else 1, *array.shape[-2:]))  # (B, N, T, H)
+        return one_batch.transpose(order)
+
+    heads_last = [folded(array, 0, 2, 1, 3) for array in (query, key, value)]
+    if mask is None:
+        out = jax.nn.dot_product_attention(
+            *heads_last, is_causal=causal, implementation=implementation
+        )
+        return _unfolded(out, query.shape, value.shape)
+    visible = _visible(query, key, mask, causal)
+    every = jnp.broadcast_to(visible, (*lead, query.shape[-2], key.shape[-2]))
+    out = jax.nn.dot_product_attention(
+        *heads_last, mask=folded(every, 0, 1, 2, 3), implementation=implementation
+    )
+    out = _unfolded(out, query.shape, value.shape)
+    return jnp.where(every.any(-1, keepdims=True), out, 0)
+
+
+def _unfolded(out, query_shape, value_shape):
+    """(B, T, N, U) back to the query's leading axes, (*B, T, U)."""
+    return out.swapaxes(-3, -2).reshape((*query_shape[:-1], value_shape[-1]))
+
+
+def _fits_tpu_kernel(query, key, value, mask, causal) -> bool:
+    T, S = query.shape[-2], key.shape[-2]
+    whole = T % 128 == 0 and S % 128 == 0 and (T == S or not causal)
+    return mask is None and whole and query.ndim == 4 and value.shape[-1] == query.shape[-1]
+
+
+def _tpu_kernel(query, key, value, mask, causal):
+    from jax.experimental.pallas.ops.tpu.flash_attention import flash_attention
+
+    del mask  # None: see _fits_tpu_kernel
+    return flash_attention(query, key, value, causal=causal, sm_scale=query.shape[-1] ** -0.5)
