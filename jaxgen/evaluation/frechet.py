@@ -17,7 +17,7 @@ def frechet_distance(first: Float[np.ndarray, "n D"], second: Float[np.ndarray, 
     which is symmetric, so that no complex root of a product of two matrices is needed.
     """
     first, second = first.astype(np.float64), second.astype(np.float64)
-    C1, C2 = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
+    C1, C2 = (np.atleast_2d(np.cov(vectors, rowvar=False)) for vectors in (first, second))
     eigenvalues, vectors = np.linalg.eigh(C1)
     root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0)) @ vectors.T
     cross = np.linalg.eigvalsh(root @ C2 @ root)

@@ -3,11 +3,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import special
 
 from jaxgen.models.gan import Discriminator, Generator
 from jaxgen.models.gan_config import GANConfig
 from jaxgen.training.state import num_params
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 SHAPE, PIXELS, Z = (2, 3, 7), 42, 4
 CONFIG = GANConfig(Z, (11, 13), (17, 19))

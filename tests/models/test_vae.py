@@ -9,6 +9,8 @@ from jaxgen.models.vae import VAE
 from jaxgen.models.vae_config import VAEConfig
 from jaxgen.training.state import num_params
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 SHAPE, PIXELS, Z = (2, 3, 7), 42, 4
 
 

@@ -13,6 +13,8 @@ from jaxgen.models.vae import VAE
 from jaxgen.models.vae_config import VAEConfig
 from jaxgen.objectives.vae import binarised, make_vae_loss
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 SHAPE, PIXELS, Z, B = (2, 3, 1), 6, 3, 5
 BATCH = {"image": jax.random.uniform(jax.random.key(9), (B, *SHAPE))}
 KEY = jax.random.key(4)
