@@ -1,7 +1,6 @@
 """A GAN with its pair of losses, chosen by name among those of the catalogue."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -36,8 +35,7 @@ def choose_losses(loss: str, label_smoothing: str) -> LossPair:
     if label_smoothing == "two-sided":
         return pair._replace(discriminator=gan.smoothed_discriminator_loss)
     if label_smoothing == "one-sided":
-        smoothed = partial(gan.smoothed_discriminator_loss, fake_label=0.0)
-        return pair._replace(discriminator=smoothed)
+        return pair._replace(discriminator=gan.one_sided_discriminator_loss)
     return pair
 
 

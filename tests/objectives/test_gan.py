@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from scipy.special import log_expit
 
+from jaxgen.equations.catalog import EQUATIONS
 from jaxgen.models.gan import Discriminator, Generator
 from jaxgen.models.gan_config import GANConfig
 from jaxgen.objectives.gan import LOSSES, choose_losses, make_gan_losses
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 SHAPE, B, Z = (2, 3, 1), 5, 4
 CONFIG = GANConfig(Z, (7,), (11,), discriminator_dropout=0.2)
@@ -54,6 +57,14 @@ def test_named_losses_of_logits(loss, smoothing):
     np.testing.assert_allclose(
         pair.generator(fake), GENERATORS[loss](wide[1]), rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(("loss", "smoothing"), PAIRS)
+def test_named_losses_are_the_catalogue_s_own_functions(loss, smoothing):
+    catalogue = {equation.function for equation in EQUATIONS.values()}
+    if smoothing == "two-sided":  # what the document's code does, and advises against
+        catalogue = {equation.printed_function for equation in EQUATIONS.values()} | catalogue
+    assert set(choose_losses(loss, smoothing)) <= catalogue
 
 
 @pytest.fixture(scope="module")
