@@ -45,5 +45,6 @@ def save_grid(images: Float[Array, "count height width C"], path: Path) -> Path:
     factor = max(1, round(GRID_PIXELS / grid.shape[1]))
     grid = grid.repeat(factor, axis=0).repeat(factor, axis=1)
     path = path.with_name(path.name + ".png")
-    matplotlib_image.imsave(path, np.broadcast_to(grid, (*grid.shape[:2], 3)))
+    levels = np.rint(255 * grid).astype(np.uint8)  # matplotlib would cut the fraction off
+    matplotlib_image.imsave(path, np.broadcast_to(levels, (*levels.shape[:2], 3)), origin="upper")
     return path
