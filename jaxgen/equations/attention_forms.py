@@ -93,8 +93,10 @@ def fused(
     if not _fits_tpu_kernel(query, key, value, mask, causal):
         return _nn_attention(query, key, value, mask, causal)
     return lax.platform_dependent(
-        query, key, value, mask, causal, tpu=_tpu_kernel, default=_nn_attention
-    )
+        query, key, value,
+        tpu=lambda *arrays: _tpu_kernel(*arrays, causal),
+        default=lambda *arrays: _nn_attention(*arrays, None, causal),
+    )  # fmt: skip
 
 
 FORMS: Mapping[str, Callable] = MappingProxyType(
@@ -288,8 +290,7 @@ def _fits_tpu_kernel(query, key, value, mask, causal) -> bool:
     return mask is None and whole and query.ndim == 4 and value.shape[-1] == query.shape[-1]
 
 
-def _tpu_kernel(query, key, value, mask, causal):
+def _tpu_kernel(query, key, value, causal):
     from jax.experimental.pallas.ops.tpu.flash_attention import flash_attention
 
-    del mask  # None: see _fits_tpu_kernel
     return flash_attention(query, key, value, causal=causal, sm_scale=query.shape[-1] ** -0.5)

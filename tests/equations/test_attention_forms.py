@@ -72,6 +72,13 @@ def test_fused_is_the_equation(qkv, causal, masked):
     agree(value_and_gradients(fused, query, key, value, mask, causal=causal), expected)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_fused_where_the_sizes_would_fit_the_kernel_of_a_tpu(normal, causal):
+    arrays = [normal(1, 2, 128, 8) for _ in range(3)]
+    expected = value_and_gradients(literal, *arrays, causal=causal)
+    agree(value_and_gradients(fused, *arrays, causal=causal), expected, 1e-5)
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_a_query_that_sees_nothing_gives_zero_and_no_gradient(qkv, name):
     query, key, value = qkv
