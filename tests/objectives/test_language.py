@@ -7,7 +7,7 @@ import pytest
 
 from jaxgen.equations import language
 from jaxgen.models.gpt import GPT
-from jaxgen.models.gpt_config import GPTConfig
+from jaxgen.models.gpt_config import modern_gpt
 from jaxgen.objectives.language import make_language_loss
 from jaxgen.training.metrics import to_floats
 
@@ -20,7 +20,7 @@ BATCH = {name: jnp.asarray(RNG.integers(0, V, (B, T)), jnp.int32) for name in ("
 
 def test_value_gradient_and_metrics(random_params):
     """The same as composed by hand, with the step's key for dropout; and brute-force -log p."""
-    config = GPTConfig(
+    config = modern_gpt(
         num_layers=1, num_heads=3, model_size=12, hidden_size=13, max_seq_len=7, dropout=0.3
     )
     model = GPT(config, V)

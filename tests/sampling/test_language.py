@@ -22,7 +22,7 @@ KEY = jax.random.key(0)
 
 @pytest.fixture(scope="module")
 def params(random_params):
-    return random_params(MODEL, jnp.zeros((1, WINDOW), jnp.int32), scale=1.0)
+    return random_params(MODEL, jnp.zeros((1, WINDOW), jnp.int32), scale=1.0, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def apply():
     return jax.jit(MODEL.apply)
 
 
-@pytest.mark.parametrize("prompt", [[3, 7], [1, 2, 3, 4, 5, 6, 7]])
+@pytest.mark.parametrize("prompt", [[3, 7, 1, 9], [1, 2, 3, 4, 5, 6, 7]])
 def test_temperature_0_is_the_loop_that_takes_the_likeliest_token(params, apply, prompt):
     """Token by token on the last WINDOW tokens alone; the window slides for most of the text."""
     tokens = list(prompt)
@@ -38,7 +38,7 @@ def test_temperature_0_is_the_loop_that_takes_the_likeliest_token(params, apply,
         logits = apply({"params": params}, jnp.asarray([tokens[-WINDOW:]], jnp.int32))
         tokens.append(int(np.argmax(logits[0, -1])))
     expected = tokens[len(prompt) :]
-    assert len(set(expected)) > 2  # not one token for ever
+    assert len(set(expected)) > 5  # the text is varied
     found = sample_tokens(MODEL, params, KEY, np.asarray(prompt, np.int32), 13, 0.0)
     assert found.tolist() == expected
 
@@ -81,8 +81,12 @@ def test_tokens_are_drawn_from_the_softmax_of_logits_over_temperature(
 @pytest.mark.parametrize(
     ("tokenizer", "prompt", "beginning"),
     [
-        (CharacterTokenizer("abcdefghijk"), "ad", "ad"),
-        (WordTokenizer(("red", "blue", "one", "two", "to", "be", "or", "no")), "To be", "to be "),
+        (CharacterTokenizer("abcdefghijk"), "head", "head"),
+        (
+            WordTokenizer(("red", "blue", "one", "two", "to", "be", "or", "no")),
+            "To be or no",
+            "to be or no ",
+        ),
     ],
 )
 def test_the_file_holds_the_prompt_and_its_continuation(

@@ -97,7 +97,7 @@ def test_decay_shrinks_matrices_alone():
     optimizer = make_optimizer(config)
     params = jax.tree.map(lambda shape: jnp.full(shape, 3.0), SHAPES, is_leaf=is_shape)
     zeros = jax.tree.map(jnp.zeros_like, params)
-    updates, _ = optimizer.update(zeros, optimizer.init(params), params)
+    updates, _ = jax.jit(optimizer.update)(zeros, optimizer.init(params), params)
     jax.tree.map(
         lambda update, decays: np.testing.assert_allclose(update, -0.375 if decays else 0.0),
         updates,

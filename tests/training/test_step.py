@@ -92,7 +92,7 @@ def test_the_reported_norm_is_that_before_clipping():
         return 0.5 * jnp.sum(params["kernel"] ** 2), {}
 
     state = init_state(params, optimizer.init(params), jax.random.key(0))
-    _, metrics = make_step(half_square, optimizer)(state, {})
+    _, metrics = jax.jit(make_step(half_square, optimizer))(state, {})
     assert to_floats(metrics) == {"gradient_norm": 5.0}
 
 
