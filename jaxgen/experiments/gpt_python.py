@@ -35,7 +35,7 @@ class GPTPython(Experiment):
     model: GPTConfig = field(default_factory=modern_gpt)
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(
-            learning_rate=2e-3,
+            learning_rate=3e-3,
             beta2=0.99,
             weight_decay=0.1,
             clip_norm=1.0,
