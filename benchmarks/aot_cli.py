@@ -1,0 +1,90 @@
+"""The commands `python -m benchmarks aot` and `scaling`: compile for chips that are not there."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from jaxgen.parsing import parse
+
+
+@dataclass(frozen=True)
+class AotOptions:
+    """Compile an experiment's real step by the TPU compiler and print what it will cost."""
+
+    experiment: tyro.conf.Positional[str]
+    """An experiment of `python train.py`, or a preset: gpt2-124m, gpt3-1.3b."""
+    topology: str = "v5e:4x4"
+    """A slice, generation:shape."""
+    parallel: Literal["mesh", "zero"] = "mesh"
+    """The batch spread over the chips; with zero the state as well."""
+    batch_size: int | None = None
+    """Examples in a step, over all chips; the experiment's own where none is given."""
+    attention: Literal["literal", "blockwise", "fused"] | None = None
+    """The form of attention; the experiment's own where none is given."""
+    convention: str = "jaxgen"
+    """Whose FLOPs the predicted MFU counts."""
+    json: Path | None = None
+    """Also write the result to this file."""
+
+
+def aot(args: list[str]) -> None:
+    """Compile an experiment's step for a TPU slice: aot EXPERIMENT --topology v5e:4x4."""
+    options = parse(AotOptions, args, "benchmarks aot")
+    from benchmarks import presets
+    from benchmarks.topology import check_topology
+
+    check_topology(options.topology)
+    found = presets.find(options.experiment, options.batch_size, options.attention)
+    from benchmarks.aot import compile_step, describe
+
+    result = compile_step(
+        options.experiment, *found, _topology(options.topology),
+        parallel=options.parallel, convention=options.convention,
+    )  # fmt: skip
+    if options.json is not None:
+        options.json.write_text(json.dumps(result.to_json(), indent=1) + "\n", encoding="utf-8")
+    print(describe(result))
+
+
+@dataclass(frozen=True)
+class ScalingOptions:
+    """Compile two GPTs for 1 to 256 chips: a table of how the step would scale."""
+
+    presets: tuple[str, ...] = ("gpt2-124m", "gpt3-1.3b")
+    """What to compile: presets or experiments."""
+    topologies: tuple[str, ...] = ("v5e:1x1", "v5e:2x2", "v5e:4x4", "v5e:8x8", "v5e:16x16")
+    """The slices."""
+    batch_size: int = 256
+    """The fixed global batch."""
+    batch_per_chip: int = 4
+    """Of the growing global batch."""
+    parallel: Literal["mesh", "zero"] = "mesh"
+    """The batch spread over the chips; with zero the state as well."""
+    attention: Literal["literal", "blockwise", "fused"] | None = None
+    """The form of attention; the experiment's own where none is given."""
+    output: Path = Path("benchmarks/results/scaling-aot.json")
+    """The JSON file; a Markdown table and a plot are written beside it."""
+
+
+def scaling(args: list[str]) -> None:
+    """Compile GPTs for 1, 4, 16, 64 and 256 chips and write the scaling table."""
+    options = parse(ScalingOptions, args, "benchmarks scaling")
+    from benchmarks.scaling import run_scaling
+    from benchmarks.topology import check_topology
+
+    for name in options.topologies:
+        check_topology(name)
+    run_scaling(options, _topology)
+
+
+def _topology(name: str):
+    """The topology; the host's own backend is the CPU, so that no TPU is looked for."""
+    import jax
+
+    from benchmarks.topology import find_topology
+
+    jax.config.update("jax_platforms", "cpu")
+    return find_topology(name)

@@ -1,0 +1,109 @@
+"""Measurements that need a process of their own: peak memory, and a step over several devices.
+
+`python -m benchmarks.child memory FORM HEADS HEAD_SIZE LENGTH...` and
+`python -m benchmarks.child devices EXPERIMENT COUNT BATCH SHORT` print one JSON object.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def attention_peaks(form: str, heads: int, head_size: int, lengths: tuple[int, ...]) -> dict:
+    """Bytes by length: {"peak": {T: process's peak}, "growth": {T: peak above the idle process}}.
+
+    Of one forward and backward evaluation in a fresh process. One process serves ascending lengths.
+    """
+    return _run("memory", form, str(heads), str(head_size), *(str(length) for length in lengths))
+
+
+def devices_seconds(experiment: str, devices: int, batch: int, short: bool) -> dict:
+    """The timing of a step of `batch` examples sharded over so many devices, as `measure.Timing`."""
+    return _run("devices", experiment, str(devices), str(batch), str(int(short)), devices=devices)
+
+
+def _run(*arguments: str, devices: int = 1) -> dict:
+    environment = dict(os.environ)
+    flags = environment.get("XLA_FLAGS", "")
+    # Only the CPU backend heeds it: real accelerators are there or they are not.
+    environment["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count={devices}".strip()
+    command = [sys.executable, "-m", "benchmarks.child", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=Path(__file__).parents[1]
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _memory(form: str, heads: str, head_size: str, *lengths: str) -> dict:
+    import jax
+    import jax.numpy as jnp
+
+    from benchmarks.attention import make_gradient
+
+    jax.block_until_ready(jnp.zeros(8) + 1)
+    peak, growth = {}, {}
+    for length in map(int, lengths):
+        shape = jax.ShapeDtypeStruct((1, int(heads), length, int(head_size)), jnp.float32)
+        compiled = make_gradient(form).lower(shape, shape, shape).compile()
+        idle = _resident("VmRSS")
+        _forget_peak()
+        arrays = [jnp.full(shape.shape, value, shape.dtype) for value in (0.1, 0.2, 0.3)]
+        jax.block_until_ready(compiled(*arrays))
+        peak[length] = _resident("VmHWM")
+        growth[length] = peak[length] - idle
+        del arrays
+    return {"peak": peak, "growth": growth}
+
+
+def _resident(field: str) -> int:
+    """Bytes of VmRSS (now) or VmHWM (peak); elsewhere than Linux the peak for both."""
+    if not _STATUS.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(field))
+    return 1024 * int(line.split()[1])
+
+
+def _forget_peak() -> None:
+    """Compilation's own peak should not hide the program's: 5 resets it (Linux's proc(5))."""
+    if _CLEAR.exists():
+        _CLEAR.write_text("5")
+
+
+def _devices(experiment: str, devices: str, batch: str, short: str) -> dict:
+    from dataclasses import asdict, replace
+
+    import jax
+
+    from benchmarks.measure import measure
+    from benchmarks.shard import shard, step_shapes
+    from jaxgen import runner
+    from jaxgen.experiments.registry import find_experiment
+    from jaxgen.training.runtime import tune_allocator
+
+    tune_allocator()
+    chosen = replace(find_experiment(experiment)(), batch_size=int(batch))
+    data = chosen.load()
+    _, order, state = runner.prepare(chosen, data)
+    used = jax.devices()[: int(devices)]
+    step, state_at, batch_at = shard(step_shapes(chosen, data), used, "mesh")
+    state = jax.tree.map(lambda leaf, at: jax.device_put(leaf, at.sharding), state, state_at)
+    taken = data.train.take(data.train.arrays, order.indices_for(0, 1)[0])
+    placed = jax.tree.map(lambda leaf, at: jax.device_put(leaf, at.sharding), taken, batch_at)
+
+    def call():
+        nonlocal state
+        state, metrics = step(state, placed)
+        return metrics
+
+    return asdict(measure(call, 3 if short == "1" else 30)) | {"devices": len(used)}
+
+
+if __name__ == "__main__":
+    print(json.dumps({"memory": _memory, "devices": _devices}[sys.argv[1]](*sys.argv[2:])))

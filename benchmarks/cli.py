@@ -1,0 +1,150 @@
+"""The command `python -m benchmarks NAME | all | aot | scaling`, and `--compare A.json B.json`."""
+
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.aot_cli import aot, scaling
+from jaxgen.cli import run_command
+from jaxgen.errors import UserError
+from jaxgen.experiments.registry import experiment_names
+from jaxgen.parsing import parse
+from jaxgen.training.runtime import tune_allocator
+
+RESULTS = Path("benchmarks/results")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure the real steps beside their mathematics."""
+
+    json: Path | None = None
+    """The output file; benchmarks/results/NAME.json where none is given."""
+    short: bool = False
+    """Few repetitions, small sizes: shows that everything runs; its figures mean little."""
+
+
+def main(args: list[str]) -> None:
+    """Run the command."""
+    if not args or args[0] in ("-h", "--help"):
+        print(_usage())
+    elif args[0] == "--compare" or args[0].startswith("--compare="):
+        _compare(args)
+    elif args[0] in ("aot", "scaling"):
+        {"aot": aot, "scaling": scaling}[args[0]](args[1:])
+    else:
+        name = args[0]
+        if name.startswith("-"):
+            raise UserError(f"Name a benchmark first: {', '.join(_known())}.")
+        if name not in _known():
+            raise UserError(f"There is no benchmark {name!r}; known are {', '.join(_known())}.")
+        run(name, parse(Options, args[1:], f"benchmarks {name}"))
+
+
+def main_one(name: str) -> None:
+    """The command `python -m benchmarks.NAME`."""
+    run_command(lambda args: main([name, *args]), sys.argv[1:])
+
+
+def _models() -> dict[str, str]:
+    """Benchmark to experiment: gpt is gpt-python, unless two experiments begin alike."""
+    names = experiment_names()
+    first = [name.split("-")[0] for name in names]
+    return {
+        word if first.count(word) == 1 else name: name
+        for word, name in zip(first, names, strict=True)
+    }
+
+
+def _known() -> list[str]:
+    return ["attention", *_models(), "all", "aot", "scaling"]
+
+
+def _usage() -> str:
+    return (
+        "usage: python -m benchmarks NAME [--json FILE] [--short]\n"
+        "       python -m benchmarks --compare A.json B.json\n"
+        "       python -m benchmarks aot EXPERIMENT --topology v5e:4x4 [--help]\n"
+        "       python -m benchmarks scaling [--help]\n\n"
+        f"benchmarks: {', '.join(_known()[:-2])}"
+    )
+
+
+def _compare(args: list[str]) -> None:
+    from benchmarks.record import read, render_comparison
+
+    files = args[1:]
+    if args[0] != "--compare" or len(files) != 2:
+        raise UserError("--compare takes two files: --compare A.json B.json.")
+    print(render_comparison(*(read(Path(file)) for file in files)))
+
+
+def run(name: str, options: Options) -> None:
+    """Measure, print and write; a result above its ceiling ends with status 1."""
+    tune_allocator()
+    import jax
+
+    from benchmarks.ceilings import best_of, find_ceilings
+    from benchmarks.model import set_against
+    from benchmarks.plots import plot_roofline, plot_sweeps
+    from benchmarks.record import Record, markdown, write
+
+    path = options.json or RESULTS / f"{name}{'-short' if options.short else ''}.json"
+    _check_writable(path)
+    chosen = ["attention", *_models()] if name == "all" else [name]
+    cached = jax.config.jax_enable_compilation_cache
+    jax.config.update("jax_enable_compilation_cache", False)  # compile times are to be real
+    try:
+        ceilings = find_ceilings(short=options.short)
+        record = Record({}, options.short)
+        for one in chosen:
+            print(f"measuring {one} ...", file=sys.stderr, flush=True)
+            rows, exponents = _measure(one, options.short)
+            record.rows += rows
+            record.exponents += exponents
+        # Before and after, since either may have been disturbed.
+        ceilings = best_of(ceilings, find_ceilings(short=options.short))
+    finally:
+        jax.config.update("jax_enable_compilation_cache", cached)
+    record.ceilings = ceilings.to_json()
+    errors = [set_against(row, ceilings) for row in record.rows]
+    record.errors = [error for error in errors if error]
+    write(record, path)
+    values = record.to_json()
+    plot_roofline(values, path.with_name(f"{path.stem}-roofline.svg"))
+    plot_sweeps(values, path.with_name(f"{path.stem}-scaling.svg"))
+    print(markdown(values))
+    print(f"\n{path}")
+    if record.errors:
+        sys.exit(1)
+
+
+def _check_writable(path: Path) -> None:
+    """Before an hour of measuring rather than after."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise UserError(f"--json {path} cannot be written: {error.strerror}.") from None
+
+
+def _measure(name: str, short: bool) -> tuple[list[dict], list[dict]]:
+    if name == "attention":
+        from benchmarks.attention import run_attention
+
+        return run_attention(short=short)
+    from benchmarks.devices import run_devices
+    from benchmarks.model import Sweep, change_batch, run_model
+    from jaxgen.experiments.registry import find_experiment
+
+    experiment = find_experiment(_models()[name])()
+    if importlib.util.find_spec(f"benchmarks.{name}"):
+        sweeps = importlib.import_module(f"benchmarks.{name}").SWEEPS
+    else:  # a new experiment has a benchmark before it has a file here
+        batch = experiment.batch_size
+        sweeps = {"batch": Sweep((batch // 2, batch, 2 * batch), change_batch)}
+    rows, exponents = run_model(name, experiment, sweeps, short=short)
+    rows += run_devices(name, _models()[name], experiment, rows[0], short=short)
+    return rows, exponents

@@ -1,0 +1,240 @@
+"""What XLA's compiled text says of a program: estimated cycles, loops, collectives.
+
+A TPU executable's text lists the operations in the order in which they are scheduled. The compiler
+writes its estimate beside those it has a model for (`"estimated_cycles":"6324"`); a loop carries its
+number of trips (`"known_trip_count":{"n":"12"}`). Collectives and copies carry no estimate.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_ITEM_BYTES = {
+    "pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "bf16": 2, "f16": 2,
+    "s32": 4, "u32": 4, "f32": 4, "s64": 8, "u64": 8, "f64": 8,
+}  # fmt: skip
+_ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
+_NAMED = re.compile(r"^\s+(?:ROOT )?%?([\w.-]+) = (.*)$")
+_CALLED = re.compile(
+    r"\b(?:body|condition|to_apply|calls|true_computation|false_computation)=%?([\w.-]+)"
+)
+_BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
+COLLECTIVES = (
+    "all-reduce", "all-gather", "reduce-scatter", "all-to-all", "ragged-all-to-all",
+    "collective-permute", "collective-broadcast",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One line: `name = shape opcode(operands), attributes`."""
+
+    name: str
+    shape: str
+    opcode: str
+    rest: str
+
+    @property
+    def cycles(self) -> int | None:
+        """The compiler's estimate; None where it gives none."""
+        found = re.search(r'"estimated_cycles":"?(\d+)', self.rest)
+        return int(found[1]) if found else None
+
+    @property
+    def trips(self) -> int | None:
+        """Of a while: how often it runs; None where the compiler does not know."""
+        found = re.search(r'"known_trip_count":\{"n":"(\d+)"\}', self.rest)
+        return int(found[1]) if found else None
+
+    @property
+    def called(self) -> list[str]:
+        """The computations that it names."""
+        names = _CALLED.findall(self.rest)
+        for branches in _BRANCHES.findall(self.rest):
+            names += [name.strip().lstrip("%") for name in branches.split(",")]
+        return names
+
+
+@dataclass(frozen=True)
+class Collective:
+    """One exchange between chips.
+
+    Attributes:
+      kind: e.g. all-reduce. array_bytes: of the whole array that is reduced or gathered.
+      group: chips that take part. times: how often it runs in the program.
+    """
+
+    kind: str
+    array_bytes: int
+    group: int
+    times: int
+
+    @property
+    def sent_bytes(self) -> float:
+        """What each chip has to send, all runs together, by the ring algorithm, which sends least.
+
+        Thakur et al. 2005, "Optimization of collective communication operations in MPICH",
+        https://doi.org/10.1177/1094342005051521: (n-1)/n of the array, twice for an all-reduce.
+        """
+        share = (self.group - 1) / self.group
+        if self.kind == "all-reduce":
+            share *= 2
+        elif self.kind.startswith("collective"):
+            share = 1.0
+        return self.times * share * self.array_bytes
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What one chip executes.
+
+    Attributes:
+      cycles: the estimates, loops multiplied by their trips.
+      estimated, unestimated: operations with and without an estimate; bookkeeping is not counted.
+      unknown_loops: loops whose number of trips the text does not give, taken once.
+      collectives: each exchange once.
+    """
+
+    cycles: int
+    estimated: int
+    unestimated: int
+    unknown_loops: int
+    collectives: tuple[Collective, ...]
+
+    @property
+    def sent_bytes(self) -> float:
+        """What each chip has to send in all collectives."""
+        return sum(collective.sent_bytes for collective in self.collectives)
+
+
+# Operations that move or compute nothing, or whose time is hidden behind that of others.
+_BOOKKEEPING = {
+    "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while", "call", "conditional",
+    "copy-start", "slice-start", "async-start", "async-update",
+    "after-all", "partition-id", "replica-id", "iota", "optimization-barrier",
+}  # fmt: skip
+
+
+def read_schedule(text: str) -> Schedule:
+    """The schedule of a compiled program, from `compiled.as_text()`."""
+    computations, entry = _computations(text)
+    runs = list(_runs(computations, entry, 1))
+    cycles = estimated = unestimated = 0
+    for instruction, times in runs:
+        if instruction.cycles is not None:
+            cycles += instruction.cycles * times
+            estimated += 1
+        elif not _is_bookkeeping(instruction):
+            unestimated += 1
+    loops = [i for i, _ in runs if i.opcode == "while" and i.trips is None]
+    return Schedule(cycles, estimated, unestimated, len(loops), _exchanges(computations, runs))
+
+
+def array_bytes(shape: str) -> int:
+    """The bytes of an array or of all arrays of a tuple, from a shape's text; padding left out."""
+    return sum(
+        _ITEM_BYTES.get(dtype, 0) * math.prod(int(size) for size in sizes.split(",") if size)
+        for dtype, sizes in _ARRAY.findall(shape)
+    )
+
+
+def _computations(text: str) -> tuple[dict[str, list[Instruction]], str]:
+    """Each computation's instructions by its name, and the name of the entry."""
+    computations: dict[str, list[Instruction]] = {}
+    entry, current = "", None
+    for line in text.splitlines():
+        if line.endswith("{") and not line.startswith((" ", "HloModule")):
+            name = line.removeprefix("ENTRY ").split(" ")[0].lstrip("%")
+            entry = name if line.startswith("ENTRY") else entry
+            current = computations.setdefault(name, [])
+        elif current is not None and (found := _NAMED.match(line)):
+            shape, rest = _split_shape(found[2])
+            opcode, _, rest = rest.partition("(")
+            current.append(Instruction(found[1], shape, opcode, rest))
+    return computations, entry
+
+
+def _split_shape(text: str) -> tuple[str, str]:
+    """(shape, what follows it); a tuple's shape has spaces, so its brackets are counted."""
+    if not text.startswith("("):
+        shape, _, rest = text.partition(" ")
+        return shape, rest
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return text[: place + 1], text[place + 1 :].lstrip()
+    return text, ""
+
+
+def _runs(computations: dict, name: str, times: int) -> Iterator[tuple[Instruction, int]]:
+    """Every scheduled instruction from here on, with how often it runs; fusions stay closed."""
+    for instruction in computations.get(name, ()):
+        yield instruction, times
+        if instruction.opcode in ("while", "call", "conditional"):
+            inner = times * (instruction.trips or 1)
+            for called in instruction.called:
+                yield from _runs(computations, called, inner)
+
+
+def _exchanges(computations: dict, runs: list) -> tuple[Collective, ...]:
+    """Each collective once: split over several fusions, it keeps its channel."""
+    found: dict[str, Collective] = {}
+
+    def look(instruction, times, seen):
+        kind = _kind(instruction)
+        if kind is not None:
+            channel = re.search(r"channel_id=(\d+)", instruction.rest)
+            found.setdefault(
+                channel[1] if channel else instruction.name, _read(instruction, kind, times)
+            )
+        elif instruction.opcode in ("fusion", "async-start", "custom-call"):
+            for called in set(instruction.called) - seen:
+                for inner in computations.get(called, ()):
+                    look(inner, times, seen | {called})
+
+    for instruction, times in runs:
+        look(instruction, times, frozenset())
+    return tuple(found.values())
+
+
+def _is_bookkeeping(instruction: Instruction) -> bool:
+    opcode = instruction.opcode
+    return opcode in _BOOKKEEPING or opcode.endswith("-done") or _kind(instruction) is not None
+
+
+def _kind(instruction: Instruction) -> str | None:
+    kind = instruction.opcode.removesuffix("-start")
+    return kind if kind in COLLECTIVES else None
+
+
+def _read(instruction: Instruction, kind: str, times: int) -> Collective:
+    shape, group = instruction.shape, group_size(instruction.rest)
+    if instruction.opcode.endswith("-start") and kind in ("all-gather", "collective-permute"):
+        shape = _elements(shape)[1]  # (operands, results, ...)
+    size = array_bytes(shape)
+    return Collective(kind, size * group if kind == "reduce-scatter" else size, group, times)
+
+
+def _elements(shape: str) -> list[str]:
+    """The elements of a tuple's shape."""
+    parts, depth, start = [], 0, 1
+    for place, letter in enumerate(shape):
+        depth += (letter in "([{") - (letter in ")]}")
+        if (depth == 1 and letter == ",") or depth == 0:
+            parts.append(shape[start:place].strip())
+            start = place + 1
+    return parts
+
+
+def group_size(attributes: str) -> int:
+    """How many chips a collective joins, in each of the three ways that XLA writes it; 2 unknown."""
+    if found := re.search(r"replica_groups=\{\{([\d,]+)\}", attributes):
+        return len(found[1].split(","))
+    if found := re.search(r"replica_groups=\[(\d+),(\d+)\]<=", attributes):
+        return int(found[2])
+    if found := re.search(r"replica_groups=@?mesh\S*?\[([^\]]*)\] \{([^}]*)\}", attributes):
+        sizes = dict(re.findall(r"'(\w+)'=(\d+)", found[1]))
+        return math.prod(int(sizes[axis]) for axis in re.findall(r"'(\w+)'", found[2]))
+    return 2

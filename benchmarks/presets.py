@@ -1,0 +1,69 @@
+"""Two published GPT sizes as experiments whose step is only compiled: no text, no tokenizer, a size."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from jaxgen.data import Data, TextSpec
+from jaxgen.data.datasets import Tokens
+from jaxgen.errors import UserError
+from jaxgen.experiments.base import Experiment
+from jaxgen.experiments.gpt_python import GPTPython
+from jaxgen.experiments.registry import experiment_names, find_experiment
+from jaxgen.models.gpt_config import GPTConfig
+
+GPT2_VOCABULARY = 50257  # Radford et al. 2019, section 2.2
+
+
+@dataclass(frozen=True)
+class SizeOnly:
+    """In a tokenizer's place where nothing is read or written: the number of tokens."""
+
+    vocab_size: int
+
+
+PRESETS = {
+    # Radford et al. 2019, table 2, the smallest (printed there as 117M, counted as 124M since).
+    "gpt2-124m": GPTConfig(
+        num_layers=12, num_heads=12, model_size=768, hidden_size=3072, max_seq_len=1024,
+        compute_dtype="bfloat16",
+    ),
+    # Brown et al. 2020, table 2.1, GPT-3 XL; 16 heads of 128 where the table prints 24 of 128,
+    # which is not its width of 2,048.
+    "gpt3-1.3b": GPTConfig(
+        num_layers=24, num_heads=16, model_size=2048, hidden_size=8192, max_seq_len=2048,
+        compute_dtype="bfloat16",
+    ),
+}  # fmt: skip
+
+
+def names() -> list[str]:
+    """Everything that can be compiled: experiments and presets."""
+    return [*experiment_names(), *PRESETS]
+
+
+def find(name: str, batch_size: int | None, attention: str | None) -> tuple[Experiment, Data]:
+    """An experiment or preset with its data, batch size and form of attention; None: its own.
+
+    Raises UserError where there is none of that name, or no attention to choose a form of.
+    """
+    if name in PRESETS:
+        config = PRESETS[name]
+        experiment: Any = GPTPython(model=config, seq_len=config.max_seq_len, batch_size=16)
+        tokens = Tokens(
+            {"tokens": np.zeros(config.max_seq_len + 1, np.int32)}, experiment.seq_len, 1
+        )
+        data = Data(tokens, tokens, TextSpec(SizeOnly(GPT2_VOCABULARY), first_token=0))
+    elif name in experiment_names():
+        experiment = find_experiment(name)()
+        data = experiment.load()
+    else:
+        raise UserError(f"There is no experiment {name!r}; known are {', '.join(names())}.")
+    if batch_size is not None:
+        experiment = replace(experiment, batch_size=batch_size)
+    if attention is not None:
+        if not hasattr(getattr(experiment, "model", None), "attention"):
+            raise UserError(f"--attention {attention}: {name} has no attention, leave it out.")
+        experiment = replace(experiment, model=replace(experiment.model, attention=attention))
+    return experiment, data

@@ -1,0 +1,184 @@
+"""What a benchmark writes: JSON with machine, versions and date; a Markdown table; ratios of two."""
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxgen.errors import UserError
+
+SCHEMA = 1
+RESULTS = Path("benchmarks/results")
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "jaxgen")
+
+
+@dataclass
+class Record:
+    """The results of one or more benchmarks: rows, fitted exponents, and what went wrong."""
+
+    ceilings: dict[str, Any]
+    short: bool
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    exponents: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, with machine, versions and date."""
+        return {
+            "schema": SCHEMA, "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": machine(), "versions": versions(), "short": self.short,
+            "ceilings": self.ceilings, "rows": self.rows, "exponents": self.exponents,
+            "errors": self.errors,
+        }  # fmt: skip
+
+
+def machine() -> dict[str, Any]:
+    """The host and the device that jax uses."""
+    device = jax.devices()[0]
+    return {
+        "platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count(),
+        "device_kind": device.device_kind, "backend": device.platform,
+        "devices": jax.device_count(), "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that decide speed."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def write(record: Record, path: Path) -> None:
+    """JSON at path, and the Markdown table beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = record.to_json()
+    path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(markdown(values) + "\n", encoding="utf-8")
+
+
+_COLUMNS = (  # heading, key, factor, format
+    ("n", "n", 1, ",d"),
+    ("ms", "median_seconds", 1e3, ".4g"),
+    ("quartiles", None, 1e3, ".4g"),
+    ("compile s", "compile_seconds", 1, ".2f"),
+    ("MFLOP math", "mathematics_flops", 1e-6, ",.1f"),
+    ("walk", "walk_flops", 1e-6, ",.1f"),
+    ("XLA", "xla_flops", 1e-6, ",.1f"),
+    ("MB least", "least_bytes", 1e-6, ",.2f"),
+    ("MB XLA", "xla_bytes", 1e-6, ",.2f"),
+    ("bound ms", "bound_seconds", 1e3, ".4g"),
+    ("sum ms", "sum_seconds", 1e3, ".4g"),
+    ("of bound", "fraction", 1, ".1%"),
+    ("peak MiB", "peak_bytes", 2**-20, ",.0f"),
+)
+
+
+def markdown(values: dict[str, Any]) -> str:
+    """The rows as a table, with what they were measured on and against."""
+    machine_, versions_ = values["machine"], values["versions"]
+    lines = [
+        f"{values['date']}, {machine_['processor']} ({machine_['cores']} cores, load "
+        f"{machine_['load']}), {machine_['devices']} x {machine_['device_kind']}, "
+        f"jax {versions_['jax']}, Python {versions_['python']}"
+        + (", --short" if values["short"] else ""),
+        "",
+        _ceilings(values["ceilings"]),
+        "",
+        "| benchmark | case | " + " | ".join(heading for heading, *_ in _COLUMNS) + " |",
+        "| --- | --- |" + " --: |" * len(_COLUMNS),
+    ]
+    for row in values["rows"]:
+        cells = [row["benchmark"], row["case"], *(_cell(row, *column) for column in _COLUMNS)]
+        lines.append("| " + " | ".join(cells) + " |")
+    if values["exponents"]:
+        lines += ["", "Fitted exponents, y = c · x^p:", ""]
+        lines += ["| benchmark | what | over | p |", "| --- | --- | --- | --: |"]
+        for fit in values["exponents"]:
+            lines.append(
+                f"| {fit['benchmark']} | {fit['quantity']} | {fit['over']} | {fit['p']:.2f} |"
+            )
+    lines += ["", *(f"ERROR: {error}" for error in values["errors"])]
+    return "\n".join(lines).rstrip()
+
+
+def _ceilings(ceilings: dict[str, Any]) -> str:
+    flops = ", ".join(f"{k} {v / 1e9:.0f} GFLOP/s" for k, v in ceilings["flops_per_second"].items())
+    stream = ", ".join(
+        f"{v / 1e9:.1f} GB/s" + (f" at {int(k) / 2**20:.0f} MiB" if int(k) else "")
+        for k, v in ceilings["bytes_per_second"].items()
+    )
+    return f"Ceilings ({ceilings['source']}): {flops}; {stream}."
+
+
+def _cell(row: dict[str, Any], heading: str, key: str | None, factor: float, form: str) -> str:
+    if key is None:
+        low, high = row["low_seconds"] * factor, row["high_seconds"] * factor
+        return f"{low:{form}} to {high:{form}}"
+    value = row.get(key)
+    return "-" if value is None else f"{value * factor:{form}}"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A result file; a UserError says what is wrong with it."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: give the JSON file of a benchmark.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["schema"] != SCHEMA or not isinstance(values["rows"], list):
+            raise KeyError
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is not the JSON file of a benchmark: give one.") from None
+    return values
+
+
+def compare(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str, str, float, float]]:
+    """(benchmark, case, time ratio, peak memory ratio or NaN), second over first, of common cases."""
+    known = {(row["benchmark"], row["case"]): row for row in first["rows"]}
+    ratios = []
+    for row in second["rows"]:
+        before = known.get((row["benchmark"], row["case"]))
+        if before is None:
+            continue
+        peaks = row.get("peak_bytes"), before.get("peak_bytes")
+        memory = peaks[0] / peaks[1] if all(peaks) else math.nan
+        ratio = row["median_seconds"] / before["median_seconds"]
+        ratios.append((row["benchmark"], row["case"], ratio, memory))
+    return ratios
+
+
+def render_comparison(first: dict[str, Any], second: dict[str, Any]) -> str:
+    """The ratios as a Markdown table; raises UserError where the files have no case in common."""
+    ratios = compare(first, second)
+    if not ratios:
+        raise UserError("The two files have no benchmark case in common: compare runs of the same.")
+    lines = [
+        f"Second ({second['date']}) over first ({first['date']}); below 1 the second is faster.",
+        "",
+        "| benchmark | case | time | peak memory |",
+        "| --- | --- | --: | --: |",
+    ]
+    for benchmark, case, seconds, memory in ratios:
+        peak = "-" if math.isnan(memory) else f"{memory:.3f}"
+        lines.append(f"| {benchmark} | {case} | {seconds:.3f} | {peak} |")
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""Chips that are not there: topologies of TPU slices for which libtpu compiles on any machine.
+
+`libtpu` is the TPU compiler; `pip install 'jaxgen[tpu-aot]'` brings the version that fits jax. No TPU
+is needed: https://docs.jax.dev/en/latest/aot.html, `jax.experimental.topologies`.
+"""
+
+import importlib.util
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from jaxgen.errors import UserError
+
+# Slices that Google Cloud documents, https://cloud.google.com/tpu/docs/v4 and .../v5e, v5p, v6e.
+_FLAT = ("1x1", "2x2", "2x4", "4x4", "4x8", "8x8", "8x16", "16x16")
+_CUBES = ("2x2x1", "2x2x2", "2x2x4", "2x4x4", "4x4x4", "4x4x8", "4x8x8", "8x8x8")
+SLICES = {"v4": _CUBES, "v5e": _FLAT, "v5p": _CUBES, "v6e": _FLAT}
+
+# Cycles per second of a core. v4: Jouppi et al. 2023, table 4, https://arxiv.org/abs/2304.01433. The
+# others follow from the published peak and the matrix units: v5e 197e12 / (4 · 2 · 128²), v5p
+# 459e12 / (8 · 2 · 128²), v6e 918e12 / (4 · 2 · 256²), to the nearest 10 MHz. A test compares them
+# with the compiler's own estimate for a large matmul.
+CYCLES_PER_SECOND = {"v4": 1.05e9, "v5e": 1.5e9, "v5p": 1.75e9, "v6e": 1.75e9}
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A slice by its name, e.g. v5e:4x4, and its devices as jax sees them."""
+
+    name: str
+    devices: tuple[Any, ...]
+
+    @property
+    def cycles_per_second(self) -> float:
+        """Of one core."""
+        return CYCLES_PER_SECOND[self.name.split(":")[0]]
+
+
+def check_topology(name: str) -> None:
+    """Raise a UserError that lists the known topologies unless `name` is one of them."""
+    generation, _, size = name.partition(":")
+    if size not in SLICES.get(generation, ()):
+        known = "; ".join(f"{key}:{{{','.join(sizes)}}}" for key, sizes in SLICES.items())
+        raise UserError(f"There is no topology {name!r}; known are {known}.")
+
+
+def num_chips(name: str) -> int:
+    """The chips of a topology, from its name."""
+    return math.prod(int(side) for side in name.partition(":")[2].split("x"))
+
+
+def require_libtpu() -> None:
+    """Raise a UserError that names the extra where libtpu is not installed."""
+    if importlib.util.find_spec("libtpu") is None:
+        raise UserError(
+            "Compiling for a TPU needs libtpu: install the extra by pip install 'jaxgen[tpu-aot]'."
+        )
+
+
+def find_topology(name: str) -> Topology:
+    """The topology of that name; a UserError says what is wrong with it."""
+    check_topology(name)
+    require_libtpu()
+    # Several processes may compile at once, and none should look for a TPU in the network.
+    for variable, value in (
+        ("ALLOW_MULTIPLE_LIBTPU_LOAD", "1"), ("TPU_SKIP_MDS_QUERY", "1"),
+        ("TPU_WORKER_HOSTNAMES", "localhost"), ("TPU_ACCELERATOR_TYPE", "v5litepod-4"),
+        ("TPU_MIN_LOG_LEVEL", "3"), ("TPU_STDERR_LOG_LEVEL", "3"),
+    ):  # fmt: skip
+        os.environ.setdefault(variable, value)
+    from jax.experimental import topologies
+
+    options: dict[str, Any] = {}
+    if num_chips(name) == 1:
+        options["chips_per_host_bounds"] = (1, 1, 1)
+    if name.startswith("v4:"):
+        options["chip_config_name"] = "megacore"  # both cores of a chip as one device
+    description = topologies.get_topology_desc(platform="tpu", topology_name=name, **options)
+    return Topology(name, tuple(description.devices))
