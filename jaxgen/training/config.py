@@ -1,5 +1,6 @@
 """What a person sets of the optimiser and of a run; no jax here, so that help is quick."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,7 +31,7 @@ class OptimizerConfig:
 
     def __post_init__(self):
         rules = {
-            "learning_rate": (lambda x: x > 0, "a number above 0"),
+            "learning_rate": (lambda x: 0 < x < math.inf, "a finite number above 0"),
             "beta1": (lambda x: 0 <= x < 1, "a number from 0 up to 1"),
             "beta2": (lambda x: 0 <= x < 1, "a number from 0 up to 1"),
             "weight_decay": (lambda x: x >= 0, "a number of 0 or more"),
