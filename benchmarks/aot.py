@@ -179,9 +179,14 @@ def _estimate(
     }
 
 
+# The two ways in which the compiler says that a program does not fit.
+_USED = re.compile(r"[Uu]sed ([\d.]+)([KMGT]?) of [\d.]+[KMGT]? hbm")
+_REQUIRED = re.compile(r"memory required for [^(]*\(([\d.]+)([KMGT]?)\) exceeds available HBM")
+
+
 def _bytes_that_do_not_fit(message: str) -> int | None:
     """What the compiler says that the program would need; None for any other error."""
-    found = re.search(r"[Uu]sed ([\d.]+)([KMGT]?) of [\d.]+[KMGT]? hbm", message)
+    found = _USED.search(message) or _REQUIRED.search(message)
     if "RESOURCE_EXHAUSTED" not in message or not found:
         return None
     return int(float(found[1]) * 1024 ** " KMGT".index(found[2] or " "))

@@ -52,7 +52,9 @@ def run_attention(*, short: bool) -> tuple[list[dict], list[dict]]:
         for quantity, key in (("time", "median_seconds"), ("memory above idle", "growth_bytes")):
             # The upper half of the lengths: below it fixed costs hide the growth.
             tail = found if short else found[len(found) // 2 :]
-            p = fitted_exponent([row["value"] for row in tail], [max(1, row[key]) for row in tail])
+            # At least a page: a short length may fit into memory that the idle process already holds.
+            values = [max(4096, row[key]) if key == "growth_bytes" else row[key] for row in tail]
+            p = fitted_exponent([row["value"] for row in tail], values)
             exponents.append(
                 {"benchmark": f"attention {form}", "quantity": quantity, "over": "T", "p": p}
             )

@@ -1,7 +1,7 @@
 """Two published GPT sizes as experiments whose step is only compiled: no text, no tokenizer, a size."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,9 +18,22 @@ GPT2_VOCABULARY = 50257  # Radford et al. 2019, section 2.2
 
 @dataclass(frozen=True)
 class SizeOnly:
-    """In a tokenizer's place where nothing is read or written: the number of tokens."""
+    """In a tokenizer's place where no text is read or written: the number of tokens."""
 
+    name: ClassVar[str] = "size-only"
     vocab_size: int
+
+    def encode(self, text: str) -> np.ndarray:
+        """There is no text."""
+        raise NotImplementedError("a preset is compiled, not trained: it has no tokenizer")
+
+    def decode(self, ids: Any) -> str:
+        """There is no text."""
+        raise NotImplementedError("a preset is compiled, not trained: it has no tokenizer")
+
+    def to_json(self) -> dict[str, Any]:
+        """Never saved."""
+        raise NotImplementedError("a preset is compiled, not trained: it has no tokenizer")
 
 
 PRESETS = {

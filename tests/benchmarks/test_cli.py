@@ -1,0 +1,127 @@
+"""The command as a person uses it: a short run end to end, and what it refuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import cli, devices, topology
+from jaxgen.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+ROW = {
+    "benchmark", "case", "n", "median_seconds", "low_seconds", "high_seconds", "best_seconds",
+    "mathematics_flops", "walk_flops", "xla_flops", "least_bytes", "bound_seconds", "sum_seconds",
+    "binds", "fraction", "dtype",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """`python -m benchmarks vae --short`, in this process."""
+    path = tmp_path_factory.mktemp("results") / "vae.json"
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(devices.os, "cpu_count", lambda: 1)  # one process of its own is enough
+            cli.main(["vae", "--short", "--json", str(path)])
+    except SystemExit as end:  # noise on a shared machine may beat a ceiling; then it must say so
+        assert end.code == 1 and json.loads(path.read_text())["errors"]
+    return path
+
+
+def test_a_short_run_writes_numbers_table_and_pictures(results):
+    values = json.loads(results.read_text())
+    assert set(values) == {
+        "schema", "date", "machine", "versions", "short", "ceilings", "rows", "exponents", "errors",
+    }  # fmt: skip
+    assert values["short"] and values["machine"]["backend"] == "cpu"
+    cases = [row["case"] for row in values["rows"]]
+    assert cases[:4] == ["as trained", "batch 32", "batch 128", "devices 1"]
+    for row in values["rows"]:
+        assert set(row) >= ROW
+        assert row["walk_flops"] == row["mathematics_flops"]
+        assert 0 < row["low_seconds"] <= row["median_seconds"] <= row["high_seconds"]
+    flops = next(each for each in values["exponents"] if each["quantity"] == "FLOPs")
+    assert flops["over"] == "batch" and flops["p"] == pytest.approx(1.0)
+    assert "| vae | as trained |" in results.with_suffix(".md").read_text()
+    for picture in ("roofline", "scaling"):
+        assert "<svg" in results.with_name(f"vae-{picture}.svg").read_text()[:1000]
+
+
+def test_a_result_compared_with_itself_has_ratios_of_one(results, capsys):
+    cli.main(["--compare", str(results), str(results)])
+    assert "| vae | as trained | 1.000 | - |" in capsys.readouterr().out
+
+
+def test_devices_double_up_to_the_cores(monkeypatch):
+    asked = []
+
+    def seconds(experiment, count, batch, short):
+        asked.append((experiment, count, batch))
+        return {"n": 3, "median_seconds": 1.0 / count, "devices": count}
+
+    monkeypatch.setattr(devices, "devices_seconds", seconds)
+    monkeypatch.setattr(devices.os, "cpu_count", lambda: 4)
+    base = dict.fromkeys(
+        ("dtype", "mathematics_flops", "walk_flops", "xla_flops", "least_bytes", "touched_bytes"), 1
+    )
+    from jaxgen.experiments.gpt_python import GPTPython
+
+    rows = devices.run_devices("gpt", "gpt-python", GPTPython(), base, short=False)
+    assert asked == [("gpt-python", 1, 16), ("gpt-python", 2, 16), ("gpt-python", 4, 16)]
+    assert [(row["value"], row["median_seconds"]) for row in rows] == [
+        (1, 1.0),
+        (2, 0.5),
+        (4, 0.25),
+    ]
+
+
+BAD_INPUT = {
+    "unknown benchmark": ("gtp", "no benchmark 'gtp'; known are attention, gan, gpt, vae, all"),
+    "no benchmark": ("--short", "Name a benchmark first: attention"),
+    "unknown flag": ("gpt --sort", "no field --sort: did you mean --short?"),
+    "unwritable output": ("gpt --json {tmp}/file/x.json", "cannot be written"),
+    "compare one": ("--compare a.json", "--compare takes two files"),
+    "compare nothing": ("--compare {tmp}/a.json {tmp}/b.json", "a.json does not exist"),
+    "compare another file": ("--compare {tmp}/file {tmp}/file", "not the JSON file of a benchmark"),
+    "unknown experiment": ("aot gtp", "no experiment 'gtp'; known are gan-digits.*gpt3-1.3b"),
+    "unknown topology": ("aot gpt-python --topology v5e:3x5", "no topology 'v5e:3x5'; known are v4:"),
+    "unknown generation": ("aot gpt-python --topology h100", "no topology 'h100'; known are v4:"),
+    "chips that do not divide": (
+        "aot gpt-python --topology v5e:4x8", "32 devices do not divide a batch of 16: give a --batch",
+    ),
+    "unknown convention": ("aot gpt-python --convention mine", "no convention 'mine'; known are jaxgen"),
+    "a transformer's convention": (
+        "aot vae-digits --convention PaLM", "--convention PaLM counts transformers",
+    ),
+    "attention where there is none": ("aot vae-digits --attention fused", "vae-digits has no attention"),
+    "parallel": ("aot gpt-python --parallel pmap", "--parallel"),
+    "scaling": ("scaling --topologies v5e:9x9", "no topology 'v5e:9x9'"),
+}  # fmt: skip
+NEED_LIBTPU = ("chips that do not divide", "unknown convention", "a transformer's convention")
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_sentence(case, tmp_path):
+    if case in NEED_LIBTPU:
+        pytest.importorskip("libtpu", reason="the TPU compiler is not installed: jaxgen[tpu-aot]")
+    line, message = BAD_INPUT[case]
+    (tmp_path / "file").write_text("{}")
+    with pytest.raises(UserError, match=message) as error:
+        cli.main(line.format(tmp=tmp_path).split())
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_compiler_is_named(monkeypatch):
+    monkeypatch.setattr(topology.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"install the extra by pip install 'jaxgen\[tpu-aot\]'"):
+        topology.find_topology("v5e:2x2")
+
+
+def test_status_two_and_the_sentence_on_stderr():
+    command = [sys.executable, "-m", "benchmarks", "nothing"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: There is no benchmark 'nothing'; known are attention")
