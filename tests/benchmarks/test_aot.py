@@ -56,12 +56,11 @@ def test_every_experiment_compiles_for_a_tpu(four_chips, name):
 
 def test_zero_spreads_the_state(four_chips):
     experiment, data = smallest("vae-digits")
-    mesh, zero = (
-        aot.compile_step("vae-digits", experiment, data, four_chips, parallel=parallel)
-        for parallel in ("mesh", "zero")
-    )
-    assert "all-gather" in zero.collectives and "all-gather" not in mesh.collectives
-    assert zero.mathematics_flops == mesh.mathematics_flops
+    result = aot.compile_step("vae-digits", experiment, data, four_chips, parallel="zero")
+    table = experiment.costs(data.spec)
+    # Parameters lie in parts and are gathered to compute with, which replicated ones need not be.
+    assert result.collectives["all-gather"] > 0
+    assert result.mathematics_flops == table.matmul_flops / 4
 
 
 @pytest.mark.parametrize("generation", ["v4:2x2x1", "v5e:1x1", "v5p:2x2x1", "v6e:2x2"])

@@ -32,7 +32,8 @@ found = {}
 for parallel in ("mesh", "zero"):
     step, state_at, batch_at = shard(step_shapes(experiment, data), jax.devices(), parallel)
     put = lambda tree, at: jax.tree.map(lambda leaf, a: jax.device_put(leaf, a.sharding), tree, at)
-    after, sharded = step(put(jax.tree.map(lambda leaf: leaf.copy(), state), state_at), put(batch, batch_at))
+    own = jax.tree.map(lambda leaf: leaf.copy(), state)  # the step uses its state up
+    after, sharded = step(put(own, state_at), put(batch, batch_at))
     pairs = zip(jax.tree.leaves(expected.params), jax.tree.leaves(after.params), strict=True)
     whole = [leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(after.params)]
     found[parallel] = {
