@@ -1,6 +1,7 @@
 """The commands `python train.py ...` and `jaxgen ...`. jax is imported only by those that compute."""
 
 import dataclasses
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxgen.errors import UserError
+from jaxgen.errors import Interrupted, UserError, check
 from jaxgen.experiments.base import Experiment
 from jaxgen.experiments.registry import experiment_names, find_experiment, summary
 from jaxgen.parsing import parse, parse_known
@@ -31,15 +32,20 @@ def main_train() -> None:
 
 
 def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
-    """Run a command; a UserError becomes its sentence on stderr and status 2."""
+    """Run a command; a UserError becomes its sentence and status 2, an interruption status 130."""
     try:
         command(args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted: a run goes on from its last checkpoint by --resume", file=sys.stderr)
+    except (Interrupted, KeyboardInterrupt) as interruption:
+        print(str(interruption) or "interrupted", file=sys.stderr)
         sys.exit(130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"error: The disk is full ({error.filename}): make room.", file=sys.stderr)
+        sys.exit(2)
 
 
 def _main(args: list[str]) -> None:
@@ -68,20 +74,24 @@ def train(args: list[str], prog: str = "train.py") -> None:
     cls = find_experiment(name) if name else None
     wanted = [flag for flag in flags if flag not in ("-h", "--help")]
     options, _ = parse_known(RunOptions, wanted, prog)
-    if options.resume:
+    if options.resume is not None:
         _resume(name, flags, options, prog)
         return
     if cls is None:
         raise UserError(f"Name an experiment first: {', '.join(experiment_names())}.")
     experiment, options = _parse_run(cls, flags, f"{prog} {name}", cls())
-    prepare_process(options.tune_allocator)
+    print(prepare_process(options.tune_allocator), flush=True)
     from jaxgen import runner
 
-    print(runner.start(experiment, name, options.runs, options.name or name).folder)
+    print(
+        runner.start(
+            experiment, name, options.runs, options.name if options.name is not None else name
+        ).folder
+    )
 
 
 def _resume(name: str | None, flags: list[str], options: RunOptions, prog: str) -> None:
-    prepare_process(options.tune_allocator)
+    print(prepare_process(options.tune_allocator), flush=True)
     from jaxgen import runner
     from jaxgen.training.run import run_path
 
@@ -118,6 +128,7 @@ def sample(args: list[str]) -> None:
     sampling = saved.experiment.sampling
     fields = [("seed", int, 0), ("sampling", Annotated[type(sampling), Flat], sampling)]
     flags = parse(dataclasses.make_dataclass("Sample", fields), args[1:], f"{prog} {args[0]}")
+    check(flags, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")
     print(runner.draw(saved, flags.sampling, flags.seed))
 
 
@@ -133,8 +144,10 @@ class EvaluateOptions:
 
 def evaluate(args: list[str]) -> None:
     """Print a run's held-out metrics: jaxgen evaluate RUN [--json]."""
+    if "-h" not in args and "--help" not in args:
+        _require_run(args, "jaxgen evaluate")
     options = parse(EvaluateOptions, args, "jaxgen evaluate")
-    prepare_process(quiet=options.json)
+    prepare_process()
     from jaxgen import runner
 
     metrics = runner.judge(runner.load_run(_run_folder(options.run)))
@@ -184,6 +197,11 @@ def demo(args: list[str]) -> None:
     from jaxgen.book.demo import run_demo
 
     run_demo(options.runs, short=options.short)
+
+
+def _require_run(args: list[str], prog: str) -> None:
+    if not args or args[0].startswith("-"):
+        raise UserError(f"Name a run directory first: {prog} RUN.")
 
 
 def _run_folder(run: str) -> Path:

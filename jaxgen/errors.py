@@ -9,6 +9,10 @@ class UserError(Exception):
     """
 
 
+class Interrupted(Exception):  # noqa: N818  (a wish, not an error)
+    """A person stopped the run; the message says what was saved and how to go on."""
+
+
 def check(config, field: str, holds, wanted: str, prefix: str = "") -> None:
     """Raise a UserError that names the flag of a config's field where its value does not hold.
 

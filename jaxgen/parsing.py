@@ -42,6 +42,11 @@ def _unknown(argument: str, cls: type, prog: str) -> str:
     with contextlib.redirect_stdout(stdout), contextlib.suppress(SystemExit):
         tyro.cli(cls, args=["--help"], prog=prog)
     flags = re.findall(r"--[a-z][a-z0-9.-]*", stdout.getvalue())
+    negated = re.sub(
+        r"^--no-(.+)\.", r"--\1.no-", flag
+    )  # tyro puts the "no" before the field's own name
+    if negated in flags:
+        return f"There is no field {flag}: did you mean {negated}?"
     near = difflib.get_close_matches(flag.replace("_", "-"), flags, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"see {prog} --help."
     return f"There is no field {flag}: {hint}"

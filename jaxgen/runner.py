@@ -32,7 +32,10 @@ def load_run(folder: Path) -> SavedRun:
     """Read a run's config; a UserError says what is wrong with it."""
     run, name, fields, spec = open_run(folder)
     experiment = from_json(find_experiment(name), fields, run.config)
-    return SavedRun(run, name, experiment, spec_from_json(spec))
+    try:
+        return SavedRun(run, name, experiment, spec_from_json(spec))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run.spec} is damaged ({error!r}): restore it from a copy.") from None
 
 
 def start(experiment: Experiment, experiment_name: str, root: Path, name: str) -> Run:
@@ -68,6 +71,8 @@ def resume(saved: SavedRun, experiment: Experiment) -> Run:
             )
         if done:
             state = checkpoints.restore(state)
+        else:
+            print(f"{saved.run.checkpoints} holds no checkpoint: starting again from step 0")
     save_config(saved.run, saved.name, to_json(experiment))
     if done < experiment.steps:
         _train(experiment, data, task, order, state, saved.run)
@@ -77,8 +82,10 @@ def resume(saved: SavedRun, experiment: Experiment) -> Run:
 def draw(saved: SavedRun, sampling: Any, seed: int) -> Path:
     """Sample from a run's newest checkpoint into its samples folder; returns the file."""
     task, state = _restore(replace(saved.experiment, sampling=sampling), saved)
-    path = saved.run.samples / f"step-{int(state.step):07d}-seed-{seed}"
-    return task.sample(state.params, jax.random.key(seed), path)
+    stem, number = f"step-{int(state.step):07d}-seed-{seed}", 1
+    while any(saved.run.samples.glob(f"{stem}-{number}.*")):  # no earlier sample is replaced
+        number += 1
+    return task.sample(state.params, jax.random.key(seed), saved.run.samples / f"{stem}-{number}")
 
 
 def judge(saved: SavedRun) -> dict[str, int | float]:

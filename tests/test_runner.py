@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from matplotlib import image as matplotlib_image
 from tensorboardX.proto.event_pb2 import Event
 
 from jaxgen import cli, runner
-from jaxgen.errors import UserError
+from jaxgen.errors import Interrupted, UserError
+from jaxgen.training import log
 
 TINY = {
     "vae-digits": ["--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5"],
@@ -163,6 +165,64 @@ def test_a_killed_process_is_resumed_bit_for_bit(finished, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_saves_and_goes_on(finished, tmp_path, number, monkeypatch):
+    """The signal comes while step 2 is logged: the state of step 2 is saved, not only every fourth."""
+    name, whole = finished
+    write = log.MetricsLog.write
+
+    def write_and_stop(self, step, *rest):
+        write(self, step, *rest)
+        if step == 2:
+            signal.raise_signal(number)
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(Interrupted, match=r"stopped at step 2, .*--resume run"),
+    ):
+        patch.setattr(log.MetricsLog, "write", write_and_stop)
+        train(name, tmp_path, "--steps", "10")
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["2"]
+    assert signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL)
+    cli.train(["--resume", "run", "--runs", str(tmp_path)])
+    assert without_seconds(metrics(tmp_path / "run")) == without_seconds(metrics(whole))
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_still_serves(finished, tmp_path):
+    _, whole = finished
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    for path in (folder / "checkpoints" / "10").rglob("d/*"):
+        path.write_bytes(b"")
+    for command in (
+        ["evaluate", folder],
+        ["train", "--resume", "run", "--runs", tmp_path, "--steps", "12"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "jaxgen", *command], capture_output=True, text=True
+        )
+        assert done.returncode == 2
+        assert re.fullmatch(
+            r"error: .*checkpoints/10 cannot be read .*move it away.*\n", done.stderr
+        )
+    shutil.rmtree(folder / "checkpoints" / "10")
+    cli.train(["--resume", "run", "--runs", str(tmp_path)])
+    assert without_seconds(metrics(folder)) == without_seconds(metrics(whole))
+
+
+def test_a_full_disk_is_said(tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", small])
+    if mounted.returncode:
+        pytest.skip("cannot mount a small disk here")
+    try:
+        with pytest.raises((UserError, OSError), match=r"disk of .* is full|No space left"):
+            train("vae-digits", small, "--steps", "40", "--model.hidden-sizes", "500")
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+
+
 def test_resume_refuses_what_would_be_another_run(finished):
     name, folder = finished
     resume = [name, "--resume", folder.name, "--runs", str(folder.parent)]
@@ -219,6 +279,22 @@ def test_a_prompt_is_continued(tmp_path, capsys):
         assert Path(path).read_text(encoding="utf-8").startswith("明月")
     with pytest.raises(UserError, match="Q"):
         cli._main(["sample", str(tmp_path / "characters"), "--prompt", "Q"])
+    assert "eval/nats_per_character" in metrics(folder)[-1]
+
+
+def test_words_are_trained_but_not_compared_by_character(tmp_path):
+    """Words do not give the text back, so nats per character would flatter them."""
+    text = tmp_path / "words.txt"
+    text.write_text("one two three four five six seven eight " * 40)
+    flags = ["--steps", "2", "--data", f"text:{text}", "--tokenizer", "words"]
+    last = metrics(train("gpt-python", tmp_path, *flags))[-1]
+    assert math.isfinite(last["eval/loss"]) and "eval/nats_per_character" not in last
+
+
+def test_a_prompt_that_cannot_be_read_is_refused_before_training(tmp_path):
+    with pytest.raises(UserError, match="漢"):
+        train("gpt-python", tmp_path, "--steps", "2", "--sampling.prompt", "漢")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_changed_data_is_noticed(tmp_path):
@@ -231,9 +307,7 @@ def test_changed_data_is_noticed(tmp_path):
 
 
 def test_divergence_stops_the_run_with_the_remedy(tmp_path, allow_nans):
-    with pytest.raises(
-        UserError, match=r"at step \d+: the run has diverged; lower --optimizer.lear"
-    ):
+    with pytest.raises(UserError, match=r"at step \d+: the run has diverged; start another --name"):
         train("vae-digits", tmp_path, "--steps", "40", "--optimizer.learning-rate", "1e30")
 
 
@@ -247,6 +321,7 @@ def test_damaged_config_is_refused(finished, tmp_path):
         "not JSON": "is not JSON",
         json.dumps([1]): "does not hold a JSON object",
         json.dumps(saved | {"format": 99}): "has format 99",
+        json.dumps({"format": 1}): "lacks 'experiment' or 'fields'",
         json.dumps(saved | {"experiment": "nope"}): "no experiment 'nope'",
         json.dumps(saved | {"fields": saved["fields"] | {"odd": 1}}): "has a field odd",
         json.dumps(saved | {"fields": saved["fields"] | {"steps": "9"}}): "has '9' for steps",
@@ -255,3 +330,7 @@ def test_damaged_config_is_refused(finished, tmp_path):
         (copy / "config.json").write_text(content)
         with pytest.raises(UserError, match=message):
             runner.load_run(copy)
+    (copy / "config.json").write_text(json.dumps(saved))
+    (copy / "data.json").write_text("{}")
+    with pytest.raises(UserError, match=r"data.json is damaged"):
+        runner.load_run(copy)

@@ -75,9 +75,9 @@ class Tokens:
     Attributes:
         arrays: `tokens` int32 [n].
         seq_len: T, the tokens a model reads at once.
-        num_characters: the characters of text that the n tokens stand for. A loss in nats per
-            token, times n / num_characters, is in nats per character, which compares tokenizers
-            fairly.
+        num_characters: the characters of text that the n tokens stand for; None where the text
+            cannot be had back from them (words). A loss in nats per token, times n / num_characters,
+            is in nats per character, which compares tokenizers fairly.
 
     Raises:
         UserError: the text has no window of T tokens and the one that follows.
@@ -85,7 +85,7 @@ class Tokens:
 
     arrays: dict[str, np.ndarray]
     seq_len: int
-    num_characters: int
+    num_characters: int | None
 
     def __post_init__(self):
         num_tokens = len(self.arrays["tokens"])

@@ -113,8 +113,9 @@ def _image_data(train: Images, test: Images) -> Data:
 def _text_data(train: str, test: str, tokenizer_name: str, seq_len: int) -> Data:
     """The tokens of two parts of a text, and the tokenizer made for it."""
     tokenizer = _make_tokenizer(tokenizer_name, train, test)
+    lossy = isinstance(tokenizer, WordTokenizer)
     parts = [
-        Tokens({"tokens": tokenizer.encode(text)}, seq_len, num_characters=len(text))
+        Tokens({"tokens": tokenizer.encode(text)}, seq_len, None if lossy else len(text))
         for text in (train, test)
     ]
     return Data(*parts, TextSpec(tokenizer, first_token=int(parts[0].arrays["tokens"][0])))

@@ -43,6 +43,7 @@ class Experiment(ABC):
 
     def __post_init__(self):
         check(self, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")
+        check(self, "steps", lambda x: x < 2**31 - 1, "less than 2^31 - 1")
         counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every")
         for name in (*counts, "keep_checkpoints", "steps_per_dispatch"):
             check(self, name, lambda x: x >= 1, "1 or more")

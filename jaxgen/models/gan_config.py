@@ -22,6 +22,4 @@ class GANConfig:
         check(self, "latent_size", lambda x: x >= 1, "1 or more", "model.")
         for name in ("generator_sizes", "discriminator_sizes"):
             check(self, name, lambda x: x and min(x) >= 1, "widths of 1 or more", "model.")
-        check(
-            self, "discriminator_dropout", lambda x: 0 <= x < 1, "a number from 0 up to 1", "model."
-        )
+        check(self, "discriminator_dropout", lambda x: 0 <= x < 1, "0 or more, below 1", "model.")

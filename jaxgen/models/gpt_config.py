@@ -27,7 +27,8 @@ class GPTConfig:
     activation: Literal["gelu", "squared-relu"] = "gelu"
     """The feed-forward layer's non-linearity; gelu in its tanh form, as GPT-2 has it."""
     query_key_norm: bool = False
-    """RMS-normalise queries and keys before their product (Henry et al. 2020)."""
+    """RMS-normalise queries and keys before their product (after Henry et al. 2020: L2 norm, learned
+    scale)."""
     use_bias: bool = True
     """Biases in the projections."""
     tied_head: bool = True
@@ -45,7 +46,7 @@ class GPTConfig:
     def __post_init__(self):
         for name in ("num_layers", "num_heads", "model_size", "hidden_size", "max_seq_len"):
             check(self, name, lambda x: x >= 1, "1 or more", "model.")
-        check(self, "dropout", lambda x: 0 <= x < 1, "a number from 0 up to 1", "model.")
+        check(self, "dropout", lambda x: 0 <= x < 1, "0 or more, below 1", "model.")
         if self.model_size % self.num_heads:
             raise UserError(
                 f"--model.model-size {self.model_size} is not a multiple of --model.num-heads "

@@ -13,7 +13,7 @@ class ImageSampling:
     """Images in the grid."""
 
     def __post_init__(self):
-        check(self, "count", lambda x: x >= 1, "1 or more", "sampling.")
+        check(self, "count", lambda x: 1 <= x <= 10_000, "1 to 10,000", "sampling.")
 
 
 @dataclass(frozen=True)
@@ -28,5 +28,5 @@ class TextSampling:
     """Divides the logits: 0 always takes the likeliest token, 1 samples the model as it is."""
 
     def __post_init__(self):
-        check(self, "length", lambda x: x >= 1, "1 or more", "sampling.")
+        check(self, "length", lambda x: 1 <= x <= 1_000_000, "1 to 1,000,000", "sampling.")
         check(self, "temperature", lambda x: x >= 0, "0 or more", "sampling.")

@@ -51,17 +51,24 @@ def sample_tokens(
 def sample_text(
     model: GPT, params, key, path: Path, spec: TextSpec, sampling: TextSampling
 ) -> Path:
-    """Continue the prompt and write prompt and continuation as path.txt; returns that path.
+    """Continue the prompt and write prompt and continuation as path.txt; returns that path."""
+    prompt = prompt_tokens(spec, sampling)
+    tokens = sample_tokens(model, params, key, prompt, sampling.length, sampling.temperature)
+    path = path.with_name(path.name + ".txt")
+    path.write_text(spec.tokenizer.decode(np.concatenate([prompt, tokens])), encoding="utf-8")
+    return path
+
+
+def prompt_tokens(spec: TextSpec, sampling: TextSampling) -> Int[np.ndarray, " P"]:
+    """The tokens that a sample begins with.
 
     Raises UserError where the prompt has no token or one that the tokenizer does not know.
     """
-    decode = spec.tokenizer.decode
-    prompt = np.array([spec.first_token], np.int32)
-    if sampling.prompt:
-        prompt = spec.tokenizer.encode(sampling.prompt)
+    if not sampling.prompt:
+        return np.array([spec.first_token], np.int32)
+    prompt = spec.tokenizer.encode(sampling.prompt)
     if not len(prompt):
-        raise UserError("--prompt has no word in it: give one, or leave it out.")
-    tokens = sample_tokens(model, params, key, prompt, sampling.length, sampling.temperature)
-    path = path.with_name(path.name + ".txt")
-    path.write_text(decode(np.concatenate([prompt, tokens])), encoding="utf-8")
-    return path
+        raise UserError(
+            f"The prompt {sampling.prompt!r} has no word in it: give one or leave it out."
+        )
+    return prompt

@@ -32,10 +32,13 @@ class OptimizerConfig:
     def __post_init__(self):
         rules = {
             "learning_rate": (lambda x: 0 < x < math.inf, "a finite number above 0"),
-            "beta1": (lambda x: 0 <= x < 1, "a number from 0 up to 1"),
-            "beta2": (lambda x: 0 <= x < 1, "a number from 0 up to 1"),
-            "weight_decay": (lambda x: x >= 0, "a number of 0 or more"),
-            "clip_norm": (lambda x: x is None or x > 0, "a number above 0, or None"),
+            "beta1": (lambda x: 0 <= x < 1, "a number of 0 or more, below 1"),
+            "beta2": (lambda x: 0 <= x < 1, "a number of 0 or more, below 1"),
+            "weight_decay": (lambda x: 0 <= x < math.inf, "a finite number of 0 or more"),
+            "clip_norm": (
+                lambda x: x is None or 0 < x < math.inf,
+                "a finite number above 0, or None",
+            ),
             "warmup_steps": (lambda x: x >= 0, "a number of 0 or more"),
             "decay_steps": (
                 lambda x: self.schedule == "constant" or x > self.warmup_steps,

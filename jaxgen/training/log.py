@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from jaxgen.errors import UserError
 from jaxgen.training.run import Run
 
 
@@ -46,7 +47,10 @@ def read_metrics(path: Path) -> list[dict]:
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+    try:
+        return [json.loads(line) for line in lines[:-1]]
+    except ValueError as error:
+        raise UserError(f"{path} has a line that is not JSON ({error}): take it out.") from None
 
 
 def plot_curves(run: Run) -> Path | None:

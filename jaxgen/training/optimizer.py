@@ -12,7 +12,8 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
     (1) m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2
     (2) params -= rate ((m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + 1e-8) + decay params)
 
-    Kingma & Ba 2015, algorithm 1; Loshchilov & Hutter 2019, algorithm 2.
+    Kingma & Ba 2015, algorithm 1; the decay is decoupled as in Loshchilov & Hutter 2019, algorithm 2,
+    but multiplied by the whole rate, as optax and PyTorch do.
     """
     parts = [] if config.clip_norm is None else [optax.clip_by_global_norm(config.clip_norm)]
     parts.append(optax.scale_by_adam(config.beta1, config.beta2))

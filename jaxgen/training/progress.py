@@ -33,7 +33,7 @@ class Progress:
         """The metrics of a logged step, and the rate since the one before."""
         last, self._shown = self._shown, (step, time.perf_counter())
         rate = (step - last[0]) / (self._shown[1] - last[1])
-        shown = [f"{name} {value:.4g}" for name, value in metrics.items() if "loss" in name]
+        shown = [f"{_short(name)} {value:.4g}" for name, value in metrics.items() if "loss" in name]
         text = "  ".join([*shown, f"{rate:.1f} steps/s"])
         if self._bar:
             self._bar.update(self._task, completed=step, text=text)
@@ -47,4 +47,9 @@ def _make_bar():
     from rich.progress import Progress as Bar
 
     text = TextColumn("{task.fields[text]}")
-    return Bar(TextColumn("step"), MofNCompleteColumn(), BarColumn(), text, TimeRemainingColumn())
+    bar = BarColumn(bar_width=12)  # all of it fits into 80 columns
+    return Bar(TextColumn("step"), MofNCompleteColumn(), bar, text, TimeRemainingColumn())
+
+
+def _short(name: str) -> str:
+    return name.replace("discriminator", "D").replace("generator", "G")

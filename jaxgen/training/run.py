@@ -65,7 +65,11 @@ def run_path(root: Path, name: str) -> Path:
 
 def refuse_existing(folder: Path) -> None:
     """Raise a UserError where a run's directory exists."""
-    if folder.exists():
+    try:
+        exists = folder.exists()
+    except OSError as error:
+        raise UserError(f"Cannot use {folder}: {error.strerror}; give other names.") from None
+    if exists:
         raise UserError(
             f"{folder} exists: go on with it by --resume {folder.name}, or give another --name."
         )
@@ -113,7 +117,10 @@ def open_run(folder: Path) -> tuple[Run, str, dict[str, Any], dict[str, Any]]:
             f"{run.config} has format {config.get('format')}, and this jaxgen reads {FORMAT}: use "
             "the version that wrote it."
         )
-    return run, config["experiment"], config["fields"], spec
+    name, fields = config.get("experiment"), config.get("fields")
+    if not isinstance(name, str) or not isinstance(fields, dict):
+        raise UserError(f"{run.config} lacks 'experiment' or 'fields': restore it from a copy.")
+    return run, name, fields, spec
 
 
 def write_json(path: Path, value) -> None:
@@ -128,7 +135,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from None
+        raise UserError(
+            f"Cannot read {path}: {error.strerror}; restore it from a copy, or start another run."
+        ) from None
     except ValueError as error:
         raise UserError(f"{path} is not JSON ({error}): restore it from a copy.") from None
     if not isinstance(value, dict):

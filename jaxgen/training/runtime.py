@@ -13,13 +13,12 @@ MALLOPT = {
 }
 
 
-def prepare_process(allocator: bool = True, *, quiet: bool = False) -> None:
-    """Set allocator and compilation cache, and say so once."""
+def prepare_process(allocator: bool = True) -> str:
+    """Set allocator and compilation cache; returns the line that tells a person so."""
     tuned = allocator and tune_allocator()
     cache = use_compilation_cache()
-    if not quiet:
-        state = "keeps freed memory (--no-tune-allocator leaves it)" if tuned else "left as it is"
-        print(f"allocator {state}; compiled programs in {cache}", flush=True)
+    state = "keeps freed memory (--no-tune-allocator leaves it)" if tuned else "left as it is"
+    return f"allocator {state}; compiled programs in {cache}"
 
 
 def tune_allocator() -> bool:

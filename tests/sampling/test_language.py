@@ -126,8 +126,8 @@ def test_a_prompt_that_the_model_cannot_read_is_refused(tmp_path, tokenizer, pro
 @pytest.mark.parametrize(
     ("config", "values", "message"),
     [
-        (ImageSampling, {"count": 0}, "--sampling.count is 0: give 1 or more."),
-        (TextSampling, {"length": 0}, "--sampling.length is 0: give 1 or more."),
+        (ImageSampling, {"count": 0}, "--sampling.count is 0: give 1 to 10,000."),
+        (TextSampling, {"length": 0}, "--sampling.length is 0: give 1 to 1,000,000."),
         (TextSampling, {"temperature": -1.0}, "--sampling.temperature is -1.0: give 0 or more."),
     ],
 )
