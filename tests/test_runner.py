@@ -202,9 +202,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_still_serves(finish
             [sys.executable, "-m", "jaxgen", *command], capture_output=True, text=True
         )
         assert done.returncode == 2
-        assert re.fullmatch(
-            r"error: .*checkpoints/10 cannot be read .*move it away.*\n", done.stderr
-        )
+        # The storage library may print beside it that its other reads were cut off.
+        assert re.search(r"error: .*checkpoints/10 cannot be read .*move it away", done.stderr)
     shutil.rmtree(folder / "checkpoints" / "10")
     cli.train(["--resume", "run", "--runs", str(tmp_path)])
     assert without_seconds(metrics(folder)) == without_seconds(metrics(whole))
