@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m jaxgen demo $(DEMO)
 
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2 $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .

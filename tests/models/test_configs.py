@@ -16,8 +16,8 @@ from jaxgen.models.vae_config import VAEConfig
         (GPTConfig, {"model_size": -4}, "--model.model-size is -4: give 1 or more."),
         (GPTConfig, {"hidden_size": 0}, "--model.hidden-size is 0: give 1 or more."),
         (GPTConfig, {"max_seq_len": 0}, "--model.max-seq-len is 0: give 1 or more."),
-        (GPTConfig, {"dropout": 1.0}, "--model.dropout is 1.0: give a number from 0 up to 1."),
-        (GPTConfig, {"dropout": -0.1}, "--model.dropout is -0.1: give a number from 0 up to 1."),
+        (GPTConfig, {"dropout": 1.0}, "--model.dropout is 1.0: give 0 or more, below 1."),
+        (GPTConfig, {"dropout": -0.1}, "--model.dropout is -0.1: give 0 or more, below 1."),
         (
             GPTConfig,
             {"model_size": 10, "num_heads": 3},
@@ -50,7 +50,7 @@ from jaxgen.models.vae_config import VAEConfig
         (
             GANConfig,
             {"discriminator_dropout": 1.0},
-            "--model.discriminator-dropout is 1.0: give a number from 0 up to 1.",
+            "--model.discriminator-dropout is 1.0: give 0 or more, below 1.",
         ),
     ],
 )

@@ -138,12 +138,12 @@ def test_a_constant_rate_after_the_warm_up(step, share):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"learning_rate": 0.0}, "learning-rate is 0.0: give a number above 0."),
-        ({"learning_rate": math.nan}, "learning-rate is nan: give a number above 0."),
-        ({"beta1": 1.0}, "beta1 is 1.0: give a number from 0 up to 1."),
-        ({"beta2": -0.1}, "beta2 is -0.1: give a number from 0 up to 1."),
-        ({"weight_decay": -1.0}, "weight-decay is -1.0: give a number of 0 or more."),
-        ({"clip_norm": 0.0}, "clip-norm is 0.0: give a number above 0, or None."),
+        ({"learning_rate": 0.0}, "learning-rate is 0.0: give a finite number above 0."),
+        ({"learning_rate": math.nan}, "learning-rate is nan: give a finite number above 0."),
+        ({"beta1": 1.0}, "beta1 is 1.0: give a number of 0 or more, below 1."),
+        ({"beta2": -0.1}, "beta2 is -0.1: give a number of 0 or more, below 1."),
+        ({"weight_decay": -1.0}, "weight-decay is -1.0: give a finite number of 0 or more."),
+        ({"clip_norm": 0.0}, "clip-norm is 0.0: give a finite number above 0, or None."),
         ({"warmup_steps": -1}, "warmup-steps is -1: give a number of 0 or more."),
         (
             {"schedule": "cosine", "warmup_steps": 9, "decay_steps": 9},
