@@ -31,7 +31,7 @@ class GANDigits(Experiment):
     Expected: eval/pixel_frechet 0.26 ± 0.12 to the held-out images, and eval/discriminator_accuracy
     0.71 ± 0.08: it does not win.
 
-    Time: about 45 s on 2 cores.
+    Time: about 70 s on 2 cores.
     """
 
     kind: ClassVar = "images"

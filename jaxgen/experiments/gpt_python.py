@@ -28,7 +28,7 @@ class GPTPython(Experiment):
     Expected: eval/nats_per_character 1.25 ± 0.05 on the last tenth of the text, every character once.
     The text differs a little from one Python version to the next.
 
-    Time: about 100 s on 2 cores.
+    Time: about 120 s on 2 cores.
     """
 
     kind: ClassVar = "text"

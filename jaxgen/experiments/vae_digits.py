@@ -29,7 +29,7 @@ class VAEDigits(Experiment):
     Expected: eval/loss 17.2 ± 0.3, the negative ELBO in nats per held-out image, statically binarised
     (a pixel above half is white).
 
-    Time: about 15 s on 2 cores.
+    Time: about 20 s on 2 cores.
     """
 
     kind: ClassVar = "images"
