@@ -81,7 +81,7 @@ def resume(saved: SavedRun, experiment: Experiment) -> Run:
 
 def draw(saved: SavedRun, sampling: Any, seed: int) -> Path:
     """Sample from a run's newest checkpoint into its samples folder; returns the file."""
-    task, state = _restore(replace(saved.experiment, sampling=sampling), saved)
+    task, state = restore(replace(saved.experiment, sampling=sampling), saved)
     stem, number = f"step-{int(state.step):07d}-seed-{seed}", 1
     while any(saved.run.samples.glob(f"{stem}-{number}.*")):  # no earlier sample is replaced
         number += 1
@@ -90,12 +90,13 @@ def draw(saved: SavedRun, sampling: Any, seed: int) -> Path:
 
 def judge(saved: SavedRun) -> dict[str, int | float]:
     """The held-out metrics of a run's newest checkpoint, named as in metrics.jsonl, and its step."""
-    task, state = _restore(saved.experiment, saved)
+    task, state = restore(saved.experiment, saved)
     metrics = task.evaluate(state.params, _load_same(saved).test)
     return {"step": int(state.step)} | {f"eval/{name}": value for name, value in metrics.items()}
 
 
-def _restore(experiment: Experiment, saved: SavedRun) -> tuple[Task, State]:
+def restore(experiment: Experiment, saved: SavedRun) -> tuple[Task, State]:
+    """A run's functions, for `experiment`, and the state of its newest checkpoint."""
     task = experiment.build(saved.spec)
     with Checkpoints(saved.run.checkpoints) as checkpoints:
         if checkpoints.latest is None:

@@ -59,7 +59,7 @@ def without_seconds(lines):
 
 def final_params(folder):
     saved = runner.load_run(folder)
-    _, state = runner._restore(saved.experiment, saved)
+    _, state = runner.restore(saved.experiment, saved)
     return [np.asarray(leaf) for leaf in jax.tree.leaves((state.params, state.opt_state))]
 
 

@@ -24,7 +24,7 @@ class GANDigits(Experiment):
 
     Papers: Goodfellow et al. 2014; the sizes are document 002's (5.2), the optimiser is document
     004's (5.2) and Radford et al.'s (2016). Dropout in the discriminator keeps it from learning 1,437
-    training images by heart; without it the generator forgets classes.
+    training images by heart; without it the generator neglects classes.
 
     Command: python train.py gan-digits
 

@@ -59,7 +59,7 @@ def test_the_gan_draws_all_ten_digits_and_its_discriminator_does_not_win(train):
         # Better than chance, or there is no game; never right throughout, or the game is over.
         assert 0.5 < json.loads(line)["discriminator_accuracy"] < 0.99
     saved = runner.load_run(folder)
-    task, state = runner._restore(saved.experiment, saved)
+    task, state = runner.restore(saved.experiment, saved)
     images = sample(saved, state, 2000)
     classify, accuracy = train_classifier()
     assert accuracy > 0.95
