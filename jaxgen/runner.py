@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -13,9 +13,20 @@ from jaxgen.experiments.registry import find_experiment
 from jaxgen.fields import differences, from_json, to_json
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.loop import Cadence, train
+from jaxgen.training.parallel import Plan, is_main, make_plan, wait_for_all
 from jaxgen.training.run import Run, create_run, open_run, refuse_existing, run_path, save_config
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
+
+
+class Devices(NamedTuple):
+    """What was asked for: --parallel and --mesh; None: the usual."""
+
+    parallel: str | None = None
+    mesh: str | None = None
+
+
+ONE = Devices("jit")
 
 
 @dataclass(frozen=True)
@@ -38,18 +49,24 @@ def load_run(folder: Path) -> SavedRun:
         raise UserError(f"{run.spec} is damaged ({error!r}): restore it from a copy.") from None
 
 
-def start(experiment: Experiment, experiment_name: str, root: Path, name: str) -> Run:
+def start(
+    experiment: Experiment, experiment_name: str, root: Path, name: str, devices: Devices = ONE
+) -> Run:
     """Train a new run to its end. Nothing is written before data and model have been accepted."""
-    refuse_existing(run_path(root, name))
+    run = Run(run_path(root, name))
+    if is_main():
+        refuse_existing(run.folder)
     data = experiment.load()
-    prepared = prepare(experiment, data)
-    spec = data.spec.to_json()
-    run = create_run(root, name, experiment_name, to_json(experiment), spec)
-    _train(experiment, data, *prepared, run)
+    prepared = prepare(experiment, data, devices)
+    if is_main():
+        fields = to_json(experiment)
+        run = create_run(root, name, experiment_name, fields, data.spec.to_json())
+    wait_for_all("the run's directory")
+    _train(experiment, data, prepared, run)
     return run
 
 
-def resume(saved: SavedRun, experiment: Experiment) -> Run:
+def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> Run:
     """Go on with a run from its newest checkpoint; `experiment` may only ask for more steps.
 
     Raises UserError where another field differs, the data is not the same, or steps are too few.
@@ -62,7 +79,7 @@ def resume(saved: SavedRun, experiment: Experiment) -> Run:
             f"{flag} is {old} in the run and {new} here: leave it out, or start another run."
         )
     data = _load_same(saved)
-    task, order, state = prepare(experiment, data)
+    prepared = prepare(experiment, data, devices)
     with Checkpoints(saved.run.checkpoints) as checkpoints:
         done = checkpoints.latest or 0
         if experiment.steps < done:
@@ -70,12 +87,13 @@ def resume(saved: SavedRun, experiment: Experiment) -> Run:
                 f"--steps is {experiment.steps}, but the run has done {done}: give more."
             )
         if done:
-            state = checkpoints.restore(state)
+            prepared = prepared._replace(state=checkpoints.restore(prepared.state))
         else:
             print(f"{saved.run.checkpoints} holds no checkpoint: starting again from step 0")
-    save_config(saved.run, saved.name, to_json(experiment))
+    if is_main():
+        save_config(saved.run, saved.name, to_json(experiment))
     if done < experiment.steps:
-        _train(experiment, data, task, order, state, saved.run)
+        _train(experiment, data, prepared, saved.run)
     return saved.run
 
 
@@ -85,13 +103,15 @@ def draw(saved: SavedRun, sampling: Any, seed: int) -> Path:
     stem, number = f"step-{int(state.step):07d}-seed-{seed}", 1
     while any(saved.run.samples.glob(f"{stem}-{number}.*")):  # no earlier sample is replaced
         number += 1
-    return task.sample(state.params, jax.random.key(seed), saved.run.samples / f"{stem}-{number}")
+    return task.sample(
+        state.eval_params, jax.random.key(seed), saved.run.samples / f"{stem}-{number}"
+    )
 
 
 def judge(saved: SavedRun) -> dict[str, int | float]:
     """The held-out metrics of a run's newest checkpoint, named as in metrics.jsonl, and its step."""
     task, state = restore(saved.experiment, saved)
-    metrics = task.evaluate(state.params, _load_same(saved).test)
+    metrics = task.evaluate(state.eval_params, _load_same(saved).test)
     return {"step": int(state.step)} | {f"eval/{name}": value for name, value in metrics.items()}
 
 
@@ -118,18 +138,35 @@ def _load_same(saved: SavedRun) -> Data:
     return data
 
 
-def prepare(experiment: Experiment, data: Data) -> tuple[Task, Order, State]:
-    """The functions of an experiment, the order of its data, and the state before its first step."""
+class Prepared(NamedTuple):
+    """All that a run needs before its first step."""
+
+    task: Task
+    order: Order
+    plan: Plan
+    state: State
+
+
+def prepare(experiment: Experiment, data: Data, devices: Devices = ONE) -> Prepared:
+    """An experiment's functions, order of data, plan of devices, and state before the first step."""
     order = Order(data.train.num_examples, experiment.batch_size, experiment.seed)
     task = experiment.build(data.spec)
-    return task, order, jax.jit(task.init)(jax.random.key(experiment.seed))
+    plan = make_plan(
+        *devices, batch_size=experiment.batch_size, accumulate=experiment.accumulate,
+        model_axes=task.model_axes,
+    )  # fmt: skip
+    return Prepared(task, order, plan, plan.init(task.init, experiment.seed))
 
 
-def _train(
-    experiment: Experiment, data: Data, task: Task, order: Order, state: State, run: Run
-) -> None:
+def _train(experiment: Experiment, data: Data, prepared: Prepared, run: Run) -> None:
     cadence = Cadence(
         experiment.steps, experiment.log_every, experiment.eval_every,
         experiment.checkpoint_every, experiment.steps_per_dispatch,
     )  # fmt: skip
-    train(task, state, data, order.indices_for, cadence, run, experiment.keep_checkpoints)
+    task, order, plan, state = prepared
+    if is_main():
+        print(plan.describe(state.params), flush=True)
+    train(
+        task, state, data, order.indices_for, cadence, run, plan,
+        keep=experiment.keep_checkpoints, patience=experiment.skip_nonfinite,
+    )  # fmt: skip

@@ -43,6 +43,7 @@ def gan_step(
     pixels: int,
     loss: str = "non-saturating",
     label_smoothing: str = "none",
+    ema: bool = False,
 ) -> Table:
     """The table of one training step: the discriminator's update, then the generator's."""
     generator = [config.latent_size, *config.generator_sizes, pixels]
@@ -74,17 +75,19 @@ def gan_step(
         *judged("G update: discriminator", ("input",), None, owned=False),
         elementwise("G update: loss", sizes, "B", *generated),
     ]
-    d_rows += _adam("D update: Adam", d_rows, sizes, optimizer)
+    d_rows += _adam("D update: Adam", d_rows, sizes, optimizer, ema)
     if loss == "wasserstein":
         d_rows.append(_clip(d_rows, sizes))
-    g_rows += _adam("G update: Adam", g_rows, sizes, optimizer)
+    g_rows += _adam("G update: Adam", g_rows, sizes, optimizer, ema)
     return Table("gan", (*d_rows, *g_rows))
 
 
-def _adam(name: str, rows: list[Row], sizes: Mapping[str, int], config: AdamSizes) -> list[Row]:
+def _adam(
+    name: str, rows: list[Row], sizes: Mapping[str, int], config: AdamSizes, ema: bool
+) -> list[Row]:
     parameters = plus(*(row.parameters for row in rows))
     matrices = plus(*(row.parameters for row in rows if row.kind == "matmul"))
-    return adam(sizes, parameters, matrices, config, name=name, norm_metric=False)
+    return adam(sizes, parameters, matrices, config, name=name, ema=ema)
 
 
 def _clip(rows: list[Row], sizes: Mapping[str, int]) -> Row:

@@ -10,6 +10,7 @@ Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; Radford et al. 2019 (GPT-
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from jaxgen.costs.formula import plus, times
@@ -17,7 +18,6 @@ from jaxgen.costs.rows import AdamSizes, adam, elementwise, matmul
 from jaxgen.costs.table import Cost, Row, Table
 
 
-@runtime_checkable  # so that beartype can check it in tests
 @runtime_checkable  # so that beartype can check it in tests
 class GPTSizes(Protocol):
     """The fields of a GPT's config that decide its cost (`jaxgen.models.gpt_config.GPTConfig`)."""
@@ -34,11 +34,18 @@ class GPTSizes(Protocol):
     use_bias: bool
     tied_head: bool
     dropout: float
+    remat: bool
     compute_dtype: str
 
 
 def gpt_step(
-    config: GPTSizes, optimizer: AdamSizes, *, batch_size: int, seq_len: int, vocab_size: int
+    config: GPTSizes,
+    optimizer: AdamSizes,
+    *,
+    batch_size: int,
+    seq_len: int,
+    vocab_size: int,
+    ema: bool = False,
 ) -> Table:
     """The table of one training step on batch_size sequences of seq_len tokens."""
     sizes = {
@@ -47,17 +54,15 @@ def gpt_step(
         "D": config.model_size, "F": config.hidden_size, "V": vocab_size,
         "M": config.max_seq_len,
     }  # fmt: skip
-    rows = [
-        *_embedding(config, sizes),
-        *_attention(config, sizes),
-        *_feed_forward(config, sizes),
-        *_head(config, sizes),
-    ]
+    blocks = [*_attention(config, sizes), *_feed_forward(config, sizes)]
+    if config.remat:
+        blocks = _recomputed(blocks, config, sizes)
+    rows = [*_embedding(config, sizes), *blocks, *_head(config, sizes)]
     parameters = plus(*(row.parameters for row in rows))
     # What decays: kernels and the two tables, neither biases nor norms.
     decaying = (row for row in rows if row.kind == "matmul" or row.name in _TABLES)
     matrices = plus(*(row.parameters for row in decaying))
-    return Table("gpt", (*rows, *adam(sizes, parameters, matrices, optimizer)))
+    return Table("gpt", (*rows, *adam(sizes, parameters, matrices, optimizer, ema=ema)))
 
 
 _TABLES = ("embedding", "positions")
@@ -149,6 +154,30 @@ def _head(config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
         elementwise("cross-entropy", sizes, "B·T·V", 4, 2),
         elementwise("mean over tokens", sizes, "B·T", 1, 1),
     ]  # fmt: skip
+
+
+def _recomputed(rows: list[Row], config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
+    """The rows of the blocks with their forward pass run again in the backward pass.
+
+    All but what only leads to a block's output, which nothing in the backward pass reads. What is kept
+    is each block's input.
+    """
+    unread = ("mlp out", "mlp out bias", "mlp dropout", "mlp residual")
+    again = [
+        replace(
+            row,
+            backward=Cost(
+                plus(row.backward.flops, row.forward.flops),
+                plus(row.backward.bytes, row.forward.bytes),
+            ),
+            activation_bytes="0",
+        )
+        if row.name not in unread
+        else row
+        for row in rows
+    ]
+    kept = times(_item_bytes(config), "L·B·T·D")
+    return [*again, Row("blocks' inputs", "elementwise", sizes, activation_bytes=kept)]
 
 
 def _projection(

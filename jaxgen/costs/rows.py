@@ -159,7 +159,7 @@ def adam(
     config: AdamSizes,
     *,
     name: str = "Adam",
-    norm_metric: bool = True,
+    ema: bool = False,
 ) -> list[Row]:
     """The optimiser's rows; all elementwise, 14 FLOPs and 7 arrays for each parameter.
 
@@ -169,19 +169,22 @@ def adam(
 
     Args:
       parameters: formula of how many there are; matrices: of how many decay.
-      norm_metric: the step reports the gradient's norm (fused with the update, so it moves nothing).
+      ema: a moving average of the parameters is kept.
     """
 
     def row(what, flops, arrays=0):
         moved = times(FLOAT32_BYTES * arrays, parameters)
         return Row(f"{name}: {what}", "elementwise", sizes, update=Cost(flops, moved))
 
-    rows = []
-    if norm_metric:
-        rows.append(row("gradient norm", times(2, parameters)))
+    # The norm is reported and guards the update; fused with it, both move nothing.
+    rows = [row("gradient norm", times(2, parameters))]
     if config.clip_norm is not None:  # the norm first, then the scaling: the gradient is read twice
         rows.append(row("clip", times(3, parameters), arrays=1))
     rows.append(row("moments and update", times(14, parameters), arrays=7))
     if config.weight_decay:
         rows.append(row("weight decay", times(2, matrices)))
+    if ema:  # two products and a sum; the average is read and written
+        rows.append(row("moving average", times(3, parameters), arrays=2))
+    arrays = 4 if ema else 3  # parameters, moments, average: new or, where not finite, as they were
+    rows.append(row("guard", times(arrays, parameters)))
     return rows

@@ -23,7 +23,13 @@ class VAESizes(Protocol):
 
 
 def vae_step(
-    config: VAESizes, optimizer: AdamSizes, *, batch_size: int, pixels: int, binarise: str
+    config: VAESizes,
+    optimizer: AdamSizes,
+    *,
+    batch_size: int,
+    pixels: int,
+    binarise: str,
+    ema: bool = False,
 ) -> Table:
     """The table of one training step on batch_size images, one draw of z each."""
     gaussian = config.decoder == "gaussian"
@@ -53,4 +59,4 @@ def vae_step(
     rows.append(elementwise("negative ELBO and its mean", sizes, "B", 2, 1))
     parameters = plus(*(row.parameters for row in rows))
     matrices = plus(*(row.parameters for row in rows if row.kind == "matmul"))
-    return Table("vae", (*rows, *adam(sizes, parameters, matrices, optimizer)))
+    return Table("vae", (*rows, *adam(sizes, parameters, matrices, optimizer, ema=ema)))

@@ -22,12 +22,16 @@ def make_vae_evaluation(model: VAE, binarise: str, num_draws: int = 16) -> Calla
 
     @jax.jit
     def draw_terms(params, image):
-        terms = lax.map(lambda key: elbo_terms(model, params, image, key), keys)
+        shape = (image.shape[0], model.config.latent_size)
+        terms = lax.map(
+            lambda key: elbo_terms(model, params, image, jax.random.normal(key, shape)), keys
+        )
         return [term.mean(axis=0) for term in terms]
 
     def evaluate(params, dataset) -> dict[str, float]:
         image = dataset.take(dataset.arrays, np.arange(dataset.num_examples))["image"]
-        image = binarised(jnp.asarray(image), binarise, jax.random.key(1))
+        pixel_keys = jax.random.split(jax.random.key(1), len(image))
+        image = binarised(jnp.asarray(image), binarise, pixel_keys)
         reconstruction, kl = draw_terms(params, image)
         return {
             "loss": _mean(vae.negative_elbo(reconstruction, kl)),

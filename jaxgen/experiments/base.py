@@ -40,6 +40,12 @@ class Experiment(ABC):
     """How many of the newest checkpoints stay."""
     steps_per_dispatch: int = 50
     """Steps that the device runs for one call from Python."""
+    accumulate: int = 1
+    """Pieces that a batch is taken in, one after the other: less memory, the same step."""
+    ema_decay: float | None = None
+    """Decay of a moving average of the parameters, which is then what is judged and sampled from."""
+    skip_nonfinite: int = 0
+    """Steps in a row that may be skipped for a loss or gradient that is not finite; then it stops."""
 
     def __post_init__(self):
         check(self, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")
@@ -47,6 +53,17 @@ class Experiment(ABC):
         counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every")
         for name in (*counts, "keep_checkpoints", "steps_per_dispatch"):
             check(self, name, lambda x: x >= 1, "1 or more")
+        check(self, "ema_decay", lambda x: x is None or 0 <= x < 1, "0 or more, below 1, or None")
+        check(self, "skip_nonfinite", lambda x: x >= 0, "0 or more")
+        check(
+            self, "accumulate", lambda x: x >= 1 and self.batch_size % x == 0,
+            f"a divisor of --batch-size {self.batch_size}",
+        )  # fmt: skip
+
+    @property
+    def step_options(self) -> dict[str, Any]:
+        """What the makers of steps take from every experiment."""
+        return {"accumulate": self.accumulate, "ema_decay": self.ema_decay or 0.0}
 
     def load(self) -> Data:
         """Read the data; a UserError says what is wrong with it."""

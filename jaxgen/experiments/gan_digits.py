@@ -87,7 +87,8 @@ class GANDigits(Experiment):
                 "discriminator": discriminator.init(d_key, image)["params"],
                 "generator": generator.init(g_key, noise)["params"],
             }
-            return init_state(params, init_players(params, optimizer), state_key)
+            ema = self.ema_decay is not None
+            return init_state(params, init_players(params, optimizer), state_key, ema=ema)
 
         def sample(params, key, path):
             images = sample_gan(generator, params["generator"], key, self.sampling.count)
@@ -98,8 +99,9 @@ class GANDigits(Experiment):
 
         pair = choose_losses(self.loss, self.label_smoothing)
         losses = make_gan_losses(generator, discriminator, pair)
-        step = make_adversarial_step(*losses, optimizer, constrain)
-        return Task(init, step, make_gan_evaluation(generator, discriminator), sample)
+        step = make_adversarial_step(*losses, optimizer, constrain, **self.step_options)
+        evaluate = make_gan_evaluation(generator, discriminator)
+        return Task(init, step, evaluate, sample, best="eval/pixel_frechet")
 
     def costs(self, spec: ImageSpec):
         """What one training step costs, row by row."""
@@ -107,4 +109,5 @@ class GANDigits(Experiment):
             self.model, self.optimizer,
             batch_size=self.batch_size, pixels=math.prod(spec.shape),
             loss=self.loss, label_smoothing=self.label_smoothing,
+            ema=self.ema_decay is not None,
         )  # fmt: skip

@@ -75,7 +75,7 @@ class GPTPython(Experiment):
         import jax.numpy as jnp
 
         from jaxgen.evaluation.language import make_language_evaluation
-        from jaxgen.models.gpt import GPT
+        from jaxgen.models.gpt import GPT, MODEL_AXES
         from jaxgen.objectives.language import make_language_loss
         from jaxgen.sampling.language import prompt_tokens, sample_text
         from jaxgen.training.optimizer import make_optimizer
@@ -93,17 +93,20 @@ class GPTPython(Experiment):
             init_key, state_key = jax.random.split(key)
             tokens = jnp.zeros((1, self.seq_len), jnp.int32)
             params = model.init(init_key, tokens)["params"]
-            return init_state(params, optimizer.init(params), state_key)
+            ema = self.ema_decay is not None
+            return init_state(params, optimizer.init(params), state_key, ema=ema)
 
         def sample(params, key, path):
             return sample_text(model, params, key, path, spec, self.sampling)
 
-        step = make_step(make_language_loss(model), optimizer)
-        return Task(init, step, make_language_evaluation(model), sample)
+        step = make_step(make_language_loss(model), optimizer, **self.step_options)
+        evaluate = make_language_evaluation(model)
+        return Task(init, step, evaluate, sample, MODEL_AXES, best="eval/loss")
 
     def costs(self, spec: TextSpec):
         """What one training step costs, row by row."""
         return gpt_step(
             self.model, self.optimizer,
             batch_size=self.batch_size, seq_len=self.seq_len, vocab_size=spec.vocab_size,
+            ema=self.ema_decay is not None,
         )  # fmt: skip

@@ -74,17 +74,20 @@ class VAEDigits(Experiment):
         def init(key):
             init_key, state_key = jax.random.split(key)
             params = model.init(init_key, jnp.zeros((1, *spec.shape)))["params"]
-            return init_state(params, optimizer.init(params), state_key)
+            ema = self.ema_decay is not None
+            return init_state(params, optimizer.init(params), state_key, ema=ema)
 
         def sample(params, key, path):
             return save_grid(sample_vae(model, params, key, self.sampling.count), path)
 
-        step = make_step(make_vae_loss(model, self.binarise), optimizer)
-        return Task(init, step, make_vae_evaluation(model, self.binarise), sample)
+        step = make_step(make_vae_loss(model, self.binarise), optimizer, **self.step_options)
+        evaluate = make_vae_evaluation(model, self.binarise)
+        return Task(init, step, evaluate, sample, best="eval/loss")
 
     def costs(self, spec: ImageSpec):
         """What one training step costs, row by row."""
         return vae_step(
             self.model, self.optimizer,
             batch_size=self.batch_size, pixels=math.prod(spec.shape), binarise=self.binarise,
+            ema=self.ema_decay is not None,
         )  # fmt: skip

@@ -22,12 +22,10 @@ class SelfAttention(nn.Module):
     config: GPTConfig
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B T D"], mask: Bool[Array, "T T"]) -> Float[Array, "B T D"]:
-        """Mix the positions of x; query t reads key s where mask[t, s] is True.
-
-        Only the literal form reads the mask. The other two take the causal rule itself, since a
-        T·T array is what they are there to avoid.
-        """
+    def __call__(
+        self, x: Float[Array, "B T D"], mask: Bool[Array, "T T"] | None = None
+    ) -> Float[Array, "B T D"]:
+        """Mix the positions of x; query t reads key s where mask[t, s] is True, or s <= t without one."""
         config = self.config
         D, N, H = config.model_size, config.num_heads, config.head_size
         head_bias, out_bias = ((N, 1, H), (D,)) if config.use_bias else (None, None)
@@ -43,7 +41,7 @@ class SelfAttention(nn.Module):
             positions = jnp.arange(x.shape[1])
             query = transformer.rotary(query, positions)
             key = transformer.rotary(key, positions)
-        rule = {"mask": mask} if config.attention == "literal" else {"causal": True}
+        rule = {"causal": True} if mask is None else {"mask": mask}
         heads = attention_forms.FORMS[config.attention](query, key, value, **rule)  # Eq. (1)
         init = output_init(config)
         return Einsum("BNTH,NHD->BTD", (N, H, D), out_bias, init, name="out")(heads)  # Eq. (2)

@@ -36,9 +36,9 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: Float[Array, "B height width C"], *, train: bool = False
+        self, image: Float[Array, "B height width C"], dropout_keys=None
     ) -> Float[Array, " B"]:
-        """The logit that an image is real; with dropout on, train needs a 'dropout' stream."""
+        """The logit that an image is real; dropout_keys (B,) switch dropout on."""
         config = self.config
         mlp = MLP(config.discriminator_sizes, 1, config.discriminator_dropout)
-        return mlp(image.reshape(image.shape[0], -1), train=train)[:, 0]
+        return mlp(image.reshape(image.shape[0], -1), dropout_keys)[:, 0]

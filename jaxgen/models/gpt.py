@@ -9,12 +9,24 @@ https://arxiv.org/abs/1706.03762. One module in two flavours: see `GPTConfig` an
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
-from jaxgen.equations import attention, transformer
+from jaxgen.equations import transformer
 from jaxgen.models.attention import SelfAttention
 from jaxgen.models.gpt_config import GPTConfig
-from jaxgen.models.layers import Einsum, head_init, input_init, output_init
+from jaxgen.models.layers import Dropout, Einsum, head_init, input_init, output_init
+
+
+MODEL_AXES = {
+    r"attention/(query|key|value)/kernel": 1,  # (D, N, H): heads
+    r"attention/(query|key|value)/bias": 0,  # (N, 1, H)
+    r"attention/out/kernel": 0,  # (N, H, D)
+    r"mlp/in/kernel": 1,  # (D, F): hidden features
+    r"mlp/in/bias": 0,  # (F,)
+    r"mlp/out/kernel": 0,  # (F, D)
+}
+"""The axis of each parameter that may be split over devices with no more than one sum for each part of
+a block (Shoeybi et al. 2019, section 3, https://arxiv.org/abs/1909.08053)."""
 
 
 class Norm(nn.Module):
@@ -57,14 +69,13 @@ class Block(nn.Module):
     config: GPTConfig
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T D"], mask: Bool[Array, "T T"], *, train: bool = False
-    ) -> Float[Array, "B T D"]:
-        """One block; with train set and dropout on it needs a 'dropout' random stream."""
+    def __call__(self, x: Float[Array, "B T D"], dropout_keys=None) -> Float[Array, "B T D"]:
+        """One block; dropout_keys (B,) switch dropout on."""
         config = self.config
-        drop = nn.Dropout(config.dropout, deterministic=not train)
-        x = x + drop(SelfAttention(config, name="attention")(Norm(config, name="norm1")(x), mask))
-        return x + drop(FeedForward(config, name="mlp")(Norm(config, name="norm2")(x)))
+        mixed = SelfAttention(config, name="attention")(Norm(config, name="norm1")(x))
+        x = x + Dropout(config.dropout, name="dropout1")(mixed, dropout_keys)
+        changed = FeedForward(config, name="mlp")(Norm(config, name="norm2")(x))
+        return x + Dropout(config.dropout, name="dropout2")(changed, dropout_keys)
 
 
 class GPT(nn.Module):
@@ -74,8 +85,8 @@ class GPT(nn.Module):
     vocab_size: int
 
     @nn.compact
-    def __call__(self, tokens: Int[Array, "B T"], *, train: bool = False) -> Float[Array, "B T V"]:
-        """Float32 logits; position t sees tokens 0..t only.
+    def __call__(self, tokens: Int[Array, "B T"], dropout_keys=None) -> Float[Array, "B T V"]:
+        """Float32 logits; position t sees tokens 0..t only; dropout_keys (B,) switch dropout on.
 
         Raises ValueError where T exceeds config.max_seq_len.
         """
@@ -88,13 +99,13 @@ class GPT(nn.Module):
         if config.positions == "learned":
             table = self.param("positions", nn.initializers.normal(0.02), (config.max_seq_len, D))
             x = x + table[None, :T]
-        x = nn.Dropout(config.dropout, deterministic=not train)(x).astype(config.compute_dtype)
-        mask = attention.causal_mask(T, T)
+        x = Dropout(config.dropout)(x, dropout_keys).astype(config.compute_dtype)
+        block = nn.remat(Block) if config.remat else Block
         for layer in range(config.num_layers):
-            x = Block(config, name=f"block{layer}")(x, mask, train=train)
+            x = block(config, name=f"block{layer}")(x, dropout_keys)
         x = Norm(config, name="norm")(x)
         if config.tied_head:
-            logits = jnp.einsum("BTD,VD->BTV", x, embedding.astype(x.dtype))
-        else:
-            logits = Einsum("BTD,DV->BTV", (D, V), None, head_init(config), name="head")(x)
-        return logits.astype(jnp.float32)
+            kernel = embedding.astype(x.dtype)
+            return jnp.einsum("BTD,VD->BTV", x, kernel, preferred_element_type=jnp.float32)
+        head = Einsum("BTD,DV->BTV", (D, V), None, head_init(config), jnp.float32, name="head")
+        return head(x)

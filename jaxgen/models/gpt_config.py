@@ -40,6 +40,8 @@ class GPTConfig:
     """The equation as it stands; in blocks, memory linear in the length; or the platform's kernel."""
     dropout: float = 0.0
     """Probability of dropping a unit while training."""
+    remat: bool = False
+    """Recompute each block's activations in the backward pass instead of keeping them."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Dtype of the matmuls; parameters, softmax, norms and losses stay float32."""
 

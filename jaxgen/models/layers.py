@@ -1,10 +1,12 @@
 """The layers that the models share: a projection written as its einsum, an MLP, initialisers."""
 
+import zlib
 from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxgen.models.gpt_config import GPTConfig
@@ -14,29 +16,51 @@ class Einsum(nn.Module):
     """y = einsum(equation, x, kernel) + bias, so that a projection reads as its equation.
 
     The bias (None: none) has the shape of y's last axes. Parameters are float32 and are cast to
-    x's dtype to compute.
+    x's dtype to compute; y has x's dtype too, or that of `output_dtype`, in which the sums are kept.
     """
 
     equation: str
     kernel_shape: tuple[int, ...]
     bias_shape: tuple[int, ...] | None
     init: Callable
+    output_dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """Contract x with the kernel and add the bias."""
         kernel = self.param("kernel", self.init, self.kernel_shape)
-        y = jnp.einsum(self.equation, x, kernel.astype(x.dtype))
+        dtype = self.output_dtype or x.dtype
+        y = jnp.einsum(self.equation, x, kernel.astype(x.dtype), preferred_element_type=dtype)
         if self.bias_shape is None:
             return y
-        bias = self.param("bias", nn.initializers.zeros, self.bias_shape).astype(x.dtype)
+        bias = self.param("bias", nn.initializers.zeros, self.bias_shape).astype(dtype)
         return y + bias.reshape((1,) * (y.ndim - bias.ndim) + bias.shape)
+
+
+class Dropout(nn.Module):
+    """Each number set to 0 with probability `rate`, the others divided by 1 - rate.
+
+    Srivastava et al. 2014, section 4. Each example draws from its own key, and each layer, by its
+    name, another mask from the same keys; so the masks do not depend on how a batch is divided.
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B ..."], keys=None) -> Float[Array, "B ..."]:
+        """x itself where no keys (B,) are given or the rate is 0."""
+        if keys is None or not self.rate:
+            return x
+        layer = zlib.crc32("/".join(self.path).encode())
+        keys = jax.vmap(jax.random.fold_in, (0, None))(keys, layer)
+        kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - self.rate, x.shape[1:]))(keys)
+        return jnp.where(kept, x / (1 - self.rate), 0)
 
 
 class MLP(nn.Module):
     """Fully connected layers: relu(x W + b) for each hidden size, then a linear output.
 
-    Dropout follows each hidden layer; with train set it needs a 'dropout' random stream.
+    Dropout follows each hidden layer where keys are given.
     """
 
     hidden_sizes: tuple[int, ...]
@@ -44,13 +68,11 @@ class MLP(nn.Module):
     dropout: float = 0.0
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "B inputs"], *, train: bool = False
-    ) -> Float[Array, "B outputs"]:
-        """From inputs to output_size features."""
+    def __call__(self, x: Float[Array, "B inputs"], dropout_keys=None) -> Float[Array, "B outputs"]:
+        """From inputs to output_size features; dropout_keys (B,) switch dropout on."""
         for size in self.hidden_sizes:
             x = jax.nn.relu(nn.Dense(size)(x))
-            x = nn.Dropout(self.dropout, deterministic=not train)(x)
+            x = Dropout(self.dropout)(x, dropout_keys)
         return nn.Dense(self.output_size)(x)
 
 

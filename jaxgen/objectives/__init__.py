@@ -1,1 +1,1 @@
-"""Binds a model to its equations: `loss(params, batch, key) -> (loss, metrics)`."""
+"""Binds a model to its equations: `loss(params, batch, keys) -> (loss, metrics)`, keys (B,)."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen.equations import gan
 from jaxgen.models.gan import Discriminator, Generator
+from jaxgen.training.gradient import split_each
 from jaxgen.training.metrics import Mean
 
 
@@ -42,21 +43,21 @@ def choose_losses(loss: str, label_smoothing: str) -> LossPair:
 def make_gan_losses(
     generator: Generator, discriminator: Discriminator, losses: LossPair
 ) -> tuple[Callable, Callable]:
-    """(discriminator_loss, generator_loss), each `(own, other, batch, key) -> (loss, metrics)`."""
+    """(discriminator_loss, generator_loss), each `(own, other, batch, keys) -> (loss, metrics)`."""
 
-    def generate(params, batch, key):
-        noise = jax.random.normal(key, (batch["image"].shape[0], generator.config.latent_size))
+    def generate(params, keys):
+        size = (generator.config.latent_size,)
+        noise = jax.vmap(lambda key: jax.random.normal(key, size))(keys)
         return gan.generator(lambda z: generator.apply({"params": params}, z), noise)
 
-    def judge(params, image, key):
-        rngs = {"dropout": key}
-        return discriminator.apply({"params": params}, image, train=True, rngs=rngs)
+    def judge(params, image, keys):
+        return discriminator.apply({"params": params}, image, keys)
 
-    def discriminator_loss(own, other, batch, key):
-        noise_key, real_key, fake_key = jax.random.split(key, 3)
-        fake = jax.lax.stop_gradient(generate(other, batch, noise_key))
-        real_logits = judge(own, batch["image"], real_key)
-        fake_logits = judge(own, fake, fake_key)
+    def discriminator_loss(own, other, batch, keys):
+        noise_keys, real_keys, fake_keys = split_each(keys, 3)
+        fake = jax.lax.stop_gradient(generate(other, noise_keys))
+        real_logits = judge(own, batch["image"], real_keys)
+        fake_logits = judge(own, fake, fake_keys)
         values = losses.discriminator(real_logits, fake_logits)
         right = jnp.concatenate([real_logits > 0, fake_logits < 0]).astype(jnp.float32)
         metrics = {
@@ -67,9 +68,9 @@ def make_gan_losses(
         }
         return values.mean(), metrics
 
-    def generator_loss(own, other, batch, key):
-        noise_key, fake_key = jax.random.split(key)
-        fake_logits = judge(other, generate(own, batch, noise_key), fake_key)
+    def generator_loss(own, other, batch, keys):
+        noise_keys, fake_keys = split_each(keys, 2)
+        fake_logits = judge(other, generate(own, noise_keys), fake_keys)
         values = losses.generator(fake_logits)
         return values.mean(), {"generator_loss": Mean.of(values)}
 

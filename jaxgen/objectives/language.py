@@ -8,10 +8,10 @@ from jaxgen.training.metrics import Mean
 
 
 def make_language_loss(model: GPT) -> Callable:
-    """`loss(params, batch, key)`: nats per token of batch['targets'] given batch['tokens'], (B, T)."""
+    """`loss(params, batch, keys)`: nats per token of batch['targets'] given batch['tokens'], (B, T)."""
 
-    def loss(params, batch, key):
-        logits = model.apply({"params": params}, batch["tokens"], train=True, rngs={"dropout": key})
+    def loss(params, batch, keys):
+        logits = model.apply({"params": params}, batch["tokens"], keys)
         nats = language.cross_entropy(logits, batch["targets"])  # (B, T)
         return nats.mean(), {"loss": Mean.of(nats)}
 

@@ -7,16 +7,20 @@ from jaxtyping import Array, Float
 
 from jaxgen.equations import vae
 from jaxgen.models.vae import VAE, Gaussian
+from jaxgen.training.gradient import split_each
 from jaxgen.training.metrics import Mean
 
 
 def make_vae_loss(model: VAE, binarise: str) -> Callable:
-    """`loss(params, batch, key)`: nats per image, one draw of z each; binarise as in `binarised`."""
+    """`loss(params, batch, keys)`: nats per image, one draw of z each; binarise as in `binarised`."""
 
-    def loss(params, batch, key):
-        noise_key, pixel_key = jax.random.split(key)
-        image = binarised(batch["image"], binarise, pixel_key)
-        reconstruction, kl = elbo_terms(model, params, image, noise_key)
+    def draw(key):
+        return jax.random.normal(key, (model.config.latent_size,))
+
+    def loss(params, batch, keys):
+        noise_keys, pixel_keys = split_each(keys, 2)
+        image = binarised(batch["image"], binarise, pixel_keys)
+        reconstruction, kl = elbo_terms(model, params, image, jax.vmap(draw)(noise_keys))
         losses = vae.negative_elbo(reconstruction, kl)
         metrics = {"loss": losses, "reconstruction_nats": reconstruction, "kl_nats": kl}
         return losses.mean(), {name: Mean.of(values) for name, values in metrics.items()}
@@ -25,27 +29,26 @@ def make_vae_loss(model: VAE, binarise: str) -> Callable:
 
 
 def binarised(
-    image: Float[Array, "B height width C"], how: str, key
+    image: Float[Array, "B height width C"], how: str, keys
 ) -> Float[Array, "B height width C"]:
     """The images that the model is to explain.
 
     'threshold': 1 where a pixel is above half. 'draw': 1 with the probability that is the grey level
-    (Salakhutdinov & Murray 2008); with a new key at each step this is dynamic binarisation. 'no':
-    the grey levels themselves.
+    (Salakhutdinov & Murray 2008), by each image's own key (B,); with new keys at each step this is
+    dynamic binarisation. 'no': the grey levels themselves.
     """
     if how == "threshold":
         return (image > 0.5).astype(image.dtype)
     if how == "draw":
-        return jax.random.bernoulli(key, image).astype(image.dtype)
+        return jax.vmap(jax.random.bernoulli)(keys, image).astype(image.dtype)
     return image
 
 
 def elbo_terms(
-    model: VAE, params, image: Float[Array, "B height width C"], key
+    model: VAE, params, image: Float[Array, "B height width C"], noise: Float[Array, "B Z"]
 ) -> tuple[Float[Array, " B"], Float[Array, " B"]]:
-    """-log p(x|z) for one draw of z from q(z|x), and KL(q(z|x) || p(z)), in nats per image."""
+    """-log p(x|z) for the z that standard normal noise gives by q(z|x), and KL(q(z|x) || p(z)), in nats per image."""
     posterior = model.apply({"params": params}, image, method="encode")
-    noise = jax.random.normal(key, posterior.mean.shape)
     latent = vae.reparameterise(posterior.mean, posterior.log_variance, noise)
     decoded = model.apply({"params": params}, latent, method="decode")
     pixels = image.reshape(image.shape[0], -1)

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import jax
 import optax
 
-from jaxgen.training.state import Batch, State
-from jaxgen.training.step import Step
+from jaxgen.training.gradient import example_keys, gradient
+from jaxgen.training.metrics import Mean
+from jaxgen.training.state import Batch, State, advance
+from jaxgen.training.step import Step, all_finite
 
 
 def make_adversarial_step(
@@ -18,33 +20,38 @@ def make_adversarial_step(
     generator_loss: Callable,
     optimizer: optax.GradientTransformation,
     constrain: Callable = lambda params: params,
+    *,
+    accumulate: int = 1,
+    ema_decay: float = 0.0,
 ) -> Step:
     """The step of both players; params and opt_state are dicts 'discriminator' and 'generator'.
 
-    Each loss is `(own_params, other_params, batch, key) -> (loss, metrics)`. `constrain` maps the
-    discriminator's parameters after its update, e.g. weight clipping for a Wasserstein critic.
+    Each loss is `(own_params, other_params, batch, keys) -> (loss, metrics)`. `constrain` maps the
+    discriminator's parameters after its update, e.g. weight clipping for a Wasserstein critic. The
+    rest is as in `make_step`.
     """
 
-    def update(loss, own, other, opt_state, batch, key):
-        grads, metrics = jax.grad(loss, has_aux=True)(own, other, batch, key)
-        updates, opt_state = optimizer.update(grads, opt_state, own)
-        return optax.apply_updates(own, updates), opt_state, metrics
+    def step(state: State, batch: Batch, axis: str | None = None):
+        params, opt_state, metrics = dict(state.params), dict(state.opt_state), {}
 
-    def step(state: State, batch: Batch):
-        params, opt_state = state.params, state.opt_state
+        def update(player, other, loss, key):
+            def own_loss(own, batch, keys):
+                return loss(own, params[other], batch, keys)
+
+            keys = example_keys(key, batch, axis)
+            grads, found = gradient(
+                own_loss, params[player], batch, keys, accumulate=accumulate, axis=axis
+            )
+            updates, opt_state[player] = optimizer.update(grads, opt_state[player], params[player])
+            params[player] = optax.apply_updates(params[player], updates)
+            norm = {f"{player}_gradient_norm": Mean.of(optax.tree.norm(grads))}
+            metrics.update(found | norm)
+
         d_key, g_key = jax.random.split(jax.random.fold_in(state.key, state.step))
-        discriminator, d_opt_state, d_metrics = update(
-            discriminator_loss, params["discriminator"], params["generator"],
-            opt_state["discriminator"], batch, d_key,
-        )  # fmt: skip
-        discriminator = constrain(discriminator)
-        generator, g_opt_state, g_metrics = update(
-            generator_loss, params["generator"], discriminator,
-            opt_state["generator"], batch, g_key,
-        )  # fmt: skip
-        params = {"discriminator": discriminator, "generator": generator}
-        opt_state = {"discriminator": d_opt_state, "generator": g_opt_state}
-        return State(state.step + 1, params, opt_state, state.key), d_metrics | g_metrics
+        update("discriminator", "generator", discriminator_loss, d_key)
+        params["discriminator"] = constrain(params["discriminator"])
+        update("generator", "discriminator", generator_loss, g_key)
+        return advance(state, params, opt_state, all_finite(metrics), ema_decay), metrics
 
     return step
 

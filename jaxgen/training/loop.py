@@ -1,6 +1,5 @@
 """The loop: dispatch steps, log, look at held-out data, checkpoint. It knows no mathematics."""
 
-import math
 import signal
 import threading
 import time
@@ -15,7 +14,7 @@ from jaxgen.errors import Interrupted, UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.log import MetricsLog, plot_curves
 from jaxgen.training.metrics import to_floats
-from jaxgen.training.parallel import make_dispatch, put_arrays
+from jaxgen.training.parallel import Plan, Report, is_main
 from jaxgen.training.progress import Progress
 from jaxgen.training.run import Run
 from jaxgen.training.state import State
@@ -51,64 +50,121 @@ class Cadence:
 
 
 def train(
-    task: Task, state: State, data: Any, order: Callable, cadence: Cadence, run: Run, keep: int
+    task: Task,
+    state: State,
+    data: Any,
+    order: Callable,
+    cadence: Cadence,
+    run: Run,
+    plan: Plan,
+    *,
+    keep: int = 2,
+    patience: int = 0,
 ) -> State:
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
 
     `data` has the splits `train` and `test`; `order(step, count)` gives the training examples of
-    the steps from `step` on, (count, B). Ctrl-C and SIGTERM end the steps under way, save the state
-    and raise Interrupted; a second Ctrl-C ends at once.
+    the steps from `step` on, (count, B). Of several processes all train and save, the first judges,
+    draws and logs. Ctrl-C and SIGTERM end the steps under way, save the state and raise Interrupted; a
+    second Ctrl-C ends at once. Raises UserError where more than `patience` updates in a row are not
+    finite; the last checkpoint is of before.
     """
-    dispatch = make_dispatch(task.step, data.train.take, cadence.dispatch_size)
-    arrays = put_arrays(data.train.arrays)
-    sample_key = jax.random.fold_in(state.key, 2**31 - 1)  # no step's: they stay below 2^31 - 1
+    size = cadence.dispatch_size
+    dispatch = plan.dispatch(task.step, data.train.take, size, state, patience)
+    arrays = plan.put_arrays(data.train.arrays)
     step = first_step = int(state.step)
-    away = 0.0  # seconds spent beside training: held-out data, samples
-    start = time.perf_counter()
-    with (
-        Checkpoints(run.checkpoints, keep) as checkpoints,
-        MetricsLog(run, first_step) as log,
-        Progress(first_step, cadence.steps) as progress,
-        StopRequest() as stop,
-    ):
-        metrics = None
-        while step < cadence.steps:
-            count = cadence.next_count(step)
-            indices = order(step, cadence.dispatch_size)
-            jax.block_until_ready(metrics)  # one dispatch ahead of the device, never a queue
-            state, metrics = dispatch(state, arrays, indices, np.int32(count))
-            step += count
-            progress.advance(step)
-            evaluate = cadence.is_due(step, cadence.eval_every)
-            if evaluate or cadence.is_due(step, cadence.log_every):
-                values = to_floats(metrics)
-                paused = time.perf_counter()
-                if evaluate:
-                    held_out = task.evaluate(state.params, data.test)
-                    values |= {f"eval/{name}": value for name, value in held_out.items()}
-                    task.sample(state.params, sample_key, run.sample_path(step))
-                away += time.perf_counter() - paused
-                _check_finite(values, step)
-                log.write(step, values, time.perf_counter() - start - away)
-                progress.show(step, values)
-            if cadence.is_due(step, cadence.checkpoint_every):
-                checkpoints.save(state)
-            if stop.requested and step < cadence.steps:
-                checkpoints.save(state)
-                raise Interrupted(
-                    f"stopped at step {step}, which is saved: go on by --resume {run.folder.name}"
-                )
-    plot_curves(run)
+    with Checkpoints(run.checkpoints, keep) as checkpoints, StopRequest() as stop:
+        with Desk(task, data.test, cadence, run, plan, state) as desk:
+            report = None
+            while step < cadence.steps:
+                count = cadence.next_count(step)
+                indices = order(step, size)
+                _refuse_divergence(report, patience, checkpoints)
+                state, report = dispatch(state, arrays, indices, np.int32(count))
+                step += count
+                desk.advance(step)
+                saves = cadence.is_due(step, cadence.checkpoint_every)
+                if saves or desk.is_due(step):
+                    _refuse_divergence(report, patience, checkpoints)
+                    desk.take(step, state, report)
+                stopping = step < cadence.steps and bool(plan.any(stop.requested))
+                if saves or stopping:
+                    checkpoints.save(plan.shared(state))
+                if stopping:
+                    raise Interrupted(
+                        f"stopped at step {step}, which is saved: go on by --resume {run.folder.name}"
+                    )
+    if is_main():
+        plot_curves(run)
     return state
 
 
-def _check_finite(values: dict[str, float], step: int) -> None:
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise UserError(
-                f"{name} is {value} at step {step}: the run has diverged; start another --name with a "
-                "lower --optimizer.learning-rate or with --optimizer.clip-norm."
-            )
+class Desk:
+    """Judges, draws, logs and shows; in all but the first process it only takes part in copying."""
+
+    def __init__(
+        self, task: Task, held_out: Any, cadence: Cadence, run: Run, plan: Plan, state: State
+    ):
+        self._task, self._held_out, self._cadence = task, held_out, cadence
+        self._run, self._plan = run, plan
+        # No step's key: steps stay below 2^31 - 1.
+        self._key = jax.random.fold_in(plan.local(state.key), 2**31 - 1)
+        self._away = 0.0  # seconds spent beside training: held-out data, samples
+        self._start = time.perf_counter()
+        first_step = int(state.step)
+        self._log = MetricsLog(run, first_step) if is_main() else None
+        self._progress = Progress(first_step, cadence.steps, shown=is_main())
+
+    def __enter__(self) -> "Desk":
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._progress.__exit__(*error)
+        if self._log:
+            self._log.__exit__(*error)
+
+    def advance(self, step: int) -> None:
+        """The device has been given the steps up to this one."""
+        self._progress.advance(step)
+
+    def is_due(self, step: int) -> bool:
+        """Whether this step is logged or judged."""
+        cadence = self._cadence
+        return any(cadence.is_due(step, every) for every in (cadence.log_every, cadence.eval_every))
+
+    def take(self, step: int, state: State, report: Report) -> None:
+        """Write down what is due after a step."""
+        if not self.is_due(step):
+            return
+        values, skipped = to_floats(report.metrics), int(report.skipped)
+        if skipped:
+            values = {"skipped": skipped}
+        paused = time.perf_counter()
+        if self._cadence.is_due(step, self._cadence.eval_every):
+            params = self._plan.local(state.eval_params)
+            if self._log:
+                held_out = self._task.evaluate(params, self._held_out)
+                values |= {f"eval/{name}": value for name, value in held_out.items()}
+                self._task.sample(params, self._key, self._run.sample_path(step))
+        self._away += time.perf_counter() - paused
+        if self._log:
+            self._log.write(step, values, time.perf_counter() - self._start - self._away)
+            self._progress.show(step, values)
+
+
+def _refuse_divergence(report: Report | None, patience: int, checkpoints: Checkpoints) -> None:
+    """Wait for a dispatch; raise where it ended in too many updates that were not finite."""
+    if report is None or int(report.skipped) <= patience:
+        return
+    values = ", ".join(f"{name} {value:.4g}" for name, value in to_floats(report.metrics).items())
+    saved = checkpoints.latest
+    kept = f"the last good checkpoint is that of step {saved}" if saved else "nothing was saved yet"
+    raise UserError(
+        f"The loss or a gradient is not finite at step {int(report.step)} ({values}), so training "
+        f"stopped before its update; {kept}: start another --name with a lower "
+        "--optimizer.learning-rate or with --optimizer.clip-norm, or let it pass by --skip-nonfinite."
+    )
 
 
 class StopRequest:

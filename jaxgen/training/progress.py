@@ -7,10 +7,11 @@ import time
 class Progress:
     """Shows step, metrics, steps/s and time left; a context, so that the bar ends with the run."""
 
-    def __init__(self, first_step: int, steps: int):
+    def __init__(self, first_step: int, steps: int, *, shown: bool = True):
+        self._shows = shown
         self._steps = steps
         self._shown = first_step, time.perf_counter()
-        self._bar = _make_bar() if sys.stdout.isatty() else None
+        self._bar = _make_bar() if shown and sys.stdout.isatty() else None
 
     def __enter__(self) -> "Progress":
         if self._bar:
@@ -37,7 +38,7 @@ class Progress:
         text = "  ".join([*shown, f"{rate:.1f} steps/s"])
         if self._bar:
             self._bar.update(self._task, completed=step, text=text)
-        else:
+        elif self._shows:
             left = (self._steps - step) / rate
             print(f"step {step}/{self._steps}  {text}  {left:.0f} s left", flush=True)
 

@@ -10,17 +10,42 @@ Batch = dict[str, Array]
 
 
 class State(NamedTuple):
-    """A run between two steps; a GAN's params and opt_state are dicts that hold both players."""
+    """A run between two steps; a GAN's params and opt_state are dicts that hold both players.
+
+    The step is the position in the data too: the order of examples is a function of it.
+    """
 
     step: Int[Array, ""]
     params: PyTree
     opt_state: PyTree
     key: Any  # a typed PRNG key; step t uses fold_in(key, t)
+    skipped: Int[Array, ""]  # steps in a row, the last one included, whose update was not finite
+    ema: PyTree = None  # exponential moving average of the parameters; None where none is kept
+
+    @property
+    def eval_params(self) -> PyTree:
+        """The parameters to judge and to sample with: their average where one is kept."""
+        return self.params if self.ema is None else self.ema
 
 
-def init_state(params: PyTree, opt_state: PyTree, key) -> State:
-    """The state before the first step."""
-    return State(jnp.zeros((), jnp.int32), params, opt_state, key)
+def init_state(params: PyTree, opt_state: PyTree, key, *, ema: bool = False) -> State:
+    """The state before the first step; the average, if one is kept, starts at the parameters."""
+    zero = jnp.zeros((), jnp.int32)
+    return State(zero, params, opt_state, key, zero, params if ema else None)
+
+
+def advance(state: State, params: PyTree, opt_state: PyTree, finite, ema_decay: float) -> State:
+    """The state after a step that proposes these; where it is not finite, all but the count stays.
+
+    ema = ema_decay ema + (1 - ema_decay) params, where an average is kept.
+    """
+    ema = state.ema
+    if ema is not None:
+        ema = jax.tree.map(lambda a, p: ema_decay * a + (1 - ema_decay) * p, ema, params)
+    proposed, current = (params, opt_state, ema), (state.params, state.opt_state, state.ema)
+    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), proposed, current)
+    skipped = jnp.where(finite, 0, state.skipped + 1)
+    return State(state.step + 1, kept[0], kept[1], state.key, skipped, kept[2])
 
 
 def num_params(params: PyTree) -> int:

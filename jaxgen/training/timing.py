@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.training.parallel import make_dispatch, put_arrays
+from jaxgen.training.parallel import make_plan
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
@@ -39,13 +39,14 @@ def step_seconds(
     task: Task, state: State, dataset, order: Callable, steps_per_dispatch: int
 ) -> float:
     """The time of one training step in the program that trains; the given state is used up."""
-    dispatch = make_dispatch(task.step, dataset.take, steps_per_dispatch)
-    arrays = put_arrays(dataset.arrays)
     indices, count = order(0, steps_per_dispatch), np.int32(steps_per_dispatch)
+    plan = make_plan("jit", None, batch_size=indices.shape[1])
+    dispatch = plan.dispatch(task.step, dataset.take, steps_per_dispatch, state)
+    arrays = plan.put_arrays(dataset.arrays)
 
     def call():
         nonlocal state
-        state, metrics = dispatch(state, arrays, indices, count)
-        return metrics
+        state, report = dispatch(state, arrays, indices, count)
+        return report
 
     return median_seconds(call) / steps_per_dispatch
