@@ -83,11 +83,9 @@ def train(args: list[str], prog: str = "train.py") -> None:
     print(prepare_process(options.tune_allocator), flush=True)
     from jaxgen import runner
 
-    print(
-        runner.start(
-            experiment, name, options.runs, options.name if options.name is not None else name
-        ).folder
-    )
+    run_name = options.name if options.name is not None else name
+    devices = runner.Devices(options.parallel, options.mesh)
+    print(runner.start(experiment, name, options.runs, run_name, devices).folder)
 
 
 def _resume(name: str | None, flags: list[str], options: RunOptions, prog: str) -> None:
@@ -103,7 +101,8 @@ def _resume(name: str | None, flags: list[str], options: RunOptions, prog: str) 
     if options.name not in (None, options.resume):
         raise UserError(f"--name {options.name} is not the run that --resume names: leave it out.")
     experiment, _ = _parse_run(type(saved.experiment), flags, prog, saved.experiment)
-    print(runner.resume(saved, experiment).folder)
+    devices = runner.Devices(options.parallel, options.mesh)
+    print(runner.resume(saved, experiment, devices).folder)
 
 
 def _parse_run(cls: type, flags: list[str], prog: str, experiment: Experiment):

@@ -25,7 +25,7 @@ class SelfAttention(nn.Module):
     def __call__(
         self, x: Float[Array, "B T D"], mask: Bool[Array, "T T"] | None = None
     ) -> Float[Array, "B T D"]:
-        """Mix the positions of x; query t reads key s where mask[t, s] is True, or s <= t without one."""
+        """Mix the positions of x; query t reads key s where mask[t, s] is True, else where s <= t."""
         config = self.config
         D, N, H = config.model_size, config.num_heads, config.head_size
         head_bias, out_bias = ((N, 1, H), (D,)) if config.use_bias else (None, None)

@@ -16,7 +16,6 @@ from jaxgen.models.attention import SelfAttention
 from jaxgen.models.gpt_config import GPTConfig
 from jaxgen.models.layers import Dropout, Einsum, head_init, input_init, output_init
 
-
 MODEL_AXES = {
     r"attention/(query|key|value)/kernel": 1,  # (D, N, H): heads
     r"attention/(query|key|value)/bias": 0,  # (N, 1, H)

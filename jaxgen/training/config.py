@@ -59,5 +59,11 @@ class RunOptions:
     """The directory that holds the runs."""
     resume: str | None = None
     """Go on with the run of this name: every field comes from its config.json, steps may grow."""
+    parallel: Literal["jit", "pmap", "mesh"] | None = None
+    """One device; a copy of the state on each; or arrays split over a mesh. None: jit on one device,
+    pmap on several of one host, mesh over several hosts. The result is the same."""
+    mesh: str | None = None
+    """Sizes of the mesh, e.g. data=2,fsdp=2,model=2: the batch is split over data and fsdp, the state
+    over fsdp, heads and feed-forward over model."""
     tune_allocator: bool = True
     """Linux with glibc: keep freed memory instead of returning it after each step (faster)."""

@@ -72,28 +72,30 @@ def train(
     size = cadence.dispatch_size
     dispatch = plan.dispatch(task.step, data.train.take, size, state, patience)
     arrays = plan.put_arrays(data.train.arrays)
-    step = first_step = int(state.step)
-    with Checkpoints(run.checkpoints, keep) as checkpoints, StopRequest() as stop:
-        with Desk(task, data.test, cadence, run, plan, state) as desk:
-            report = None
-            while step < cadence.steps:
-                count = cadence.next_count(step)
-                indices = order(step, size)
+    step, report = int(state.step), None
+    with (
+        Checkpoints(run.checkpoints, keep) as checkpoints,
+        StopRequest() as stop,
+        Desk(task, data.test, cadence, run, plan, state) as desk,
+    ):
+        while step < cadence.steps:
+            count = cadence.next_count(step)
+            indices = order(step, size)
+            _refuse_divergence(report, patience, checkpoints)
+            state, report = dispatch(state, arrays, indices, np.int32(count))
+            step += count
+            desk.advance(step)
+            saves = cadence.is_due(step, cadence.checkpoint_every)
+            if saves or desk.is_due(step):
                 _refuse_divergence(report, patience, checkpoints)
-                state, report = dispatch(state, arrays, indices, np.int32(count))
-                step += count
-                desk.advance(step)
-                saves = cadence.is_due(step, cadence.checkpoint_every)
-                if saves or desk.is_due(step):
-                    _refuse_divergence(report, patience, checkpoints)
-                    desk.take(step, state, report)
-                stopping = step < cadence.steps and bool(plan.any(stop.requested))
-                if saves or stopping:
-                    checkpoints.save(plan.shared(state))
-                if stopping:
-                    raise Interrupted(
-                        f"stopped at step {step}, which is saved: go on by --resume {run.folder.name}"
-                    )
+                desk.take(step, state, report)
+            stopping = step < cadence.steps and bool(plan.any(stop.requested))
+            if saves or stopping:
+                checkpoints.save(plan.shared(state))
+            if stopping:
+                raise Interrupted(
+                    f"stopped at step {step}, which is saved: go on by --resume {run.folder.name}"
+                )
     if is_main():
         plot_curves(run)
     return state
