@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from benchmarks.hlo import Schedule, read_schedule
-from benchmarks.shard import Parallel, shard, step_shapes
+from benchmarks.shard import shard, step_shapes
 from benchmarks.topology import Topology
 from jaxgen.costs.conventions import CONVENTIONS
 from jaxgen.costs.hardware import Accelerator, find_accelerator
@@ -39,6 +39,7 @@ class Compiled:
     chips: int
     parallel: str
     batch_size: int
+    accumulate: int
     fits: bool
     bytes_per_chip: int
     memory_bytes: int
@@ -73,7 +74,8 @@ def compile_step(
     data: Data,
     topology: Topology,
     *,
-    parallel: Parallel = "mesh",
+    parallel: str = "mesh",
+    mesh: str | None = None,
     chips: int | None = None,
     convention: str = "jaxgen",
 ) -> Compiled:
@@ -85,12 +87,12 @@ def compile_step(
     accelerator = find_accelerator(devices[0].device_kind)
     table = experiment.costs(data.spec)
     model_flops = _model_flops(table, convention)
-    step, state, batch = shard(step_shapes(experiment, data), devices, parallel)
+    step, state, batch = shard(step_shapes(experiment, data), devices, parallel, mesh)
     bound = _bound(table, accelerator, len(devices))
     common = {
         "experiment": name, "topology": topology.name, "device_kind": devices[0].device_kind,
-        "chips": len(devices), "parallel": parallel, "batch_size": experiment.batch_size,
-        "memory_bytes": accelerator.memory_bytes,
+        "chips": len(devices), "parallel": f"{parallel} {mesh}" if mesh else parallel, "batch_size": experiment.batch_size,
+        "accumulate": experiment.accumulate, "memory_bytes": accelerator.memory_bytes,
         "mathematics_flops": table.matmul_flops / len(devices),
         "least_bytes": table.least_bytes() / len(devices),
         "bound_seconds": bound.seconds, "binds": bound.binds,
@@ -110,7 +112,7 @@ def compile_step(
     return Compiled(
         **common, fits=True, compile_seconds=seconds, **_what_it_says(compiled),
         **_estimate(
-            read_schedule(compiled.as_text()), topology, accelerator,
+            read_schedule(compiled.as_text(), experiment.accumulate), topology, accelerator,
             model_flops / len(devices), convention,
         ),
     )  # fmt: skip
@@ -219,5 +221,8 @@ def describe(result: Compiled) -> str:
         f"predicted MFU {result.mfu:.1%} ({result.convention} FLOPs)",
     ]
     if result.loops_of_unknown_length:
-        lines.append(f"  {result.loops_of_unknown_length} loops of unknown length are taken once")
+        lines.append(
+            f"  {result.loops_of_unknown_length} loops of a length that the compiler's text does not "
+            f"give are taken --accumulate times: {result.accumulate}"
+        )
     return "\n".join(lines)

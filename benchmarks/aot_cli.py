@@ -18,8 +18,14 @@ class AotOptions:
     """An experiment of `python train.py`, or a preset: gpt2-124m, gpt3-1.3b."""
     topology: str = "v5e:4x4"
     """A slice, generation:shape."""
-    parallel: Literal["mesh", "zero"] = "mesh"
-    """The batch spread over the chips; with zero the state as well."""
+    parallel: Literal["pmap", "mesh"] = "mesh"
+    """A copy of the state on each chip, or arrays split over a mesh, as in `python train.py`."""
+    mesh: str | None = None
+    """Sizes of the mesh, e.g. fsdp=16 or data=4,model=4; the batch split over all chips without."""
+    accumulate: int = 1
+    """Pieces that a batch is taken in."""
+    remat: bool | None = None
+    """Recompute a transformer's activations in the backward pass."""
     batch_size: int | None = None
     """Examples in a step, over all chips; the experiment's own where none is given."""
     attention: Literal["literal", "blockwise", "fused"] | None = None
@@ -37,12 +43,15 @@ def aot(args: list[str]) -> None:
     from benchmarks.topology import check_topology
 
     check_topology(options.topology)
-    found = presets.find(options.experiment, options.batch_size, options.attention)
+    found = presets.find(
+        options.experiment, batch_size=options.batch_size, accumulate=options.accumulate,
+        attention=options.attention, remat=options.remat,
+    )  # fmt: skip
     from benchmarks.aot import compile_step, describe
 
     result = compile_step(
         options.experiment, *found, _topology(options.topology),
-        parallel=options.parallel, convention=options.convention,
+        parallel=options.parallel, mesh=options.mesh, convention=options.convention,
     )  # fmt: skip
     if options.json is not None:
         options.json.write_text(json.dumps(result.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -58,11 +67,9 @@ class ScalingOptions:
     topologies: tuple[str, ...] = ("v5e:1x1", "v5e:2x2", "v5e:4x4", "v5e:8x8", "v5e:16x16")
     """The slices."""
     batch_size: int = 256
-    """The fixed global batch."""
+    """The fixed global batch, of which a chip takes no more than batch_per_chip at once."""
     batch_per_chip: int = 4
     """Of the growing global batch."""
-    parallel: Literal["mesh", "zero"] = "mesh"
-    """The batch spread over the chips; with zero the state as well."""
     attention: Literal["literal", "blockwise", "fused"] | None = None
     """The form of attention; the experiment's own where none is given."""
     output: Path = Path("benchmarks/results/scaling-aot.json")

@@ -92,7 +92,7 @@ class Schedule:
     Attributes:
       cycles: the estimates, loops multiplied by their trips.
       estimated, unestimated: operations with and without an estimate; bookkeeping is not counted.
-      unknown_loops: loops whose number of trips the text does not give, taken once.
+      unknown_loops: loops whose number of trips the text does not give, taken unknown_trips times.
       collectives: each exchange once.
     """
 
@@ -116,10 +116,13 @@ _BOOKKEEPING = {
 }  # fmt: skip
 
 
-def read_schedule(text: str) -> Schedule:
-    """The schedule of a compiled program, from `compiled.as_text()`."""
+def read_schedule(text: str, unknown_trips: int = 1) -> Schedule:
+    """The schedule of a compiled program, from `compiled.as_text()`.
+
+    unknown_trips: how often loops run whose number of trips the text does not give.
+    """
     computations, entry = _computations(text)
-    runs = list(_runs(computations, entry, 1))
+    runs = list(_runs(computations, entry, 1, unknown_trips))
     cycles = estimated = unestimated = 0
     for instruction, times in runs:
         if instruction.cycles is not None:
@@ -168,14 +171,17 @@ def _split_shape(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _runs(computations: dict, name: str, times: int) -> Iterator[tuple[Instruction, int]]:
+def _runs(
+    computations: dict, name: str, times: int, unknown: int
+) -> Iterator[tuple[Instruction, int]]:
     """Every scheduled instruction from here on, with how often it runs; fusions stay closed."""
     for instruction in computations.get(name, ()):
         yield instruction, times
         if instruction.opcode in ("while", "call", "conditional"):
-            inner = times * (instruction.trips or 1)
+            once = unknown if instruction.opcode == "while" else 1
+            inner = times * (instruction.trips or once)
             for called in instruction.called:
-                yield from _runs(computations, called, inner)
+                yield from _runs(computations, called, inner, unknown)
 
 
 def _exchanges(computations: dict, runs: list) -> tuple[Collective, ...]:

@@ -51,13 +51,24 @@ PRESETS = {
 }  # fmt: skip
 
 
+SPLIT = {"gpt2-124m": "data", "gpt3-1.3b": "fsdp"}
+"""The axis of the mesh that all chips go to: a state that fits a chip is copied, a larger one split."""
+
+
 def names() -> list[str]:
     """Everything that can be compiled: experiments and presets."""
     return [*experiment_names(), *PRESETS]
 
 
-def find(name: str, batch_size: int | None, attention: str | None) -> tuple[Experiment, Data]:
-    """An experiment or preset with its data, batch size and form of attention; None: its own.
+def find(
+    name: str,
+    *,
+    batch_size: int | None = None,
+    accumulate: int | None = None,
+    attention: str | None = None,
+    remat: bool | None = None,
+) -> tuple[Experiment, Data]:
+    """An experiment or preset with its data, changed as asked; None leaves what it has.
 
     Raises UserError where there is none of that name, or no attention to choose a form of.
     """
@@ -73,10 +84,16 @@ def find(name: str, batch_size: int | None, attention: str | None) -> tuple[Expe
         data = experiment.load()
     else:
         raise UserError(f"There is no experiment {name!r}; known are {', '.join(names())}.")
-    if batch_size is not None:
-        experiment = replace(experiment, batch_size=batch_size)
-    if attention is not None:
-        if not hasattr(getattr(experiment, "model", None), "attention"):
-            raise UserError(f"--attention {attention}: {name} has no attention, leave it out.")
-        experiment = replace(experiment, model=replace(experiment.model, attention=attention))
-    return experiment, data
+    own = {"batch_size": batch_size, "accumulate": accumulate}
+    of_model = {"attention": attention, "remat": remat}
+    for field, value in of_model.items():
+        if value is not None and not hasattr(getattr(experiment, "model", None), field):
+            flag = f"--{field} {value}" if field == "attention" else f"--{field}"
+            raise UserError(f"{flag}: {name} has no transformer, leave it out.")
+    if changes := _given(of_model):
+        experiment = replace(experiment, model=replace(experiment.model, **changes))
+    return replace(experiment, **_given(own)), data
+
+
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in changes.items() if value is not None}

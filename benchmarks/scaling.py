@@ -11,7 +11,7 @@ from benchmarks.topology import num_chips
 from jaxgen.errors import UserError
 
 _HEADINGS = (
-    "model", "batch", "chips", "global batch", "fits", "GB a chip", "estimated ms", "of it links",
+    "model", "batch", "chips", "split", "global batch", "in pieces", "fits", "GB a chip", "estimated ms", "of it links",
     "bound ms", "predicted MFU", "compile s",
 )  # fmt: skip
 
@@ -23,13 +23,10 @@ def run_scaling(options: Any, topology: Callable) -> None:
         for growth in ("fixed", "growing"):
             for slice_name in options.topologies:
                 chips = num_chips(slice_name)
-                batch = options.batch_size if growth == "fixed" else options.batch_per_chip * chips
-                if batch % chips:
-                    raise UserError(
-                        f"{chips} chips do not divide --batch-size {batch}: give a multiple of {chips}."
-                    )
-                found = presets.find(name, batch, options.attention)
-                result = compile_step(name, *found, topology(slice_name), parallel=options.parallel)
+                case = _case(name, growth, chips, options)
+                found = presets.find(name, attention=options.attention, **case)
+                mesh = f"{presets.SPLIT.get(name, 'data')}={chips}"
+                result = compile_step(name, *found, topology(slice_name), mesh=mesh)
                 print(describe(result), flush=True)
                 rows.append(result.to_json() | {"growth": growth})
                 _write(options.output, rows)
@@ -37,6 +34,20 @@ def run_scaling(options: Any, topology: Callable) -> None:
     from benchmarks.plots import plot_aot_scaling
 
     plot_aot_scaling(rows, options.output.with_suffix(".svg"))
+
+
+def _case(name: str, growth: str, chips: int, options: Any) -> dict[str, int]:
+    """Global batch and the pieces it is taken in: never more at once than a chip is to hold."""
+    per_chip = options.batch_per_chip
+    if growth == "growing":
+        return {"batch_size": per_chip * chips, "accumulate": 1}
+    batch = options.batch_size
+    if batch % chips or batch > per_chip * chips and batch % (per_chip * chips):
+        raise UserError(
+            f"--batch-size {batch} is not a multiple of {chips} chips times --batch-per-chip "
+            f"{per_chip}: change one of them."
+        )
+    return {"batch_size": batch, "accumulate": max(1, batch // (per_chip * chips))}
 
 
 def _write(path: Path, rows: list[dict]) -> None:
@@ -54,10 +65,11 @@ def markdown(rows: list[dict]) -> str:
         "the collectives, without overlap. MFU by the jaxgen convention, of published bfloat16 peaks.",
         "",
         "| " + " | ".join(_HEADINGS) + " |",
-        "| --- | --- |" + " --: |" * (len(_HEADINGS) - 2),
+        "| --- | --- | --: | --- |" + " --: |" * (len(_HEADINGS) - 4),
     ]
     for row in rows:
-        cells = [row["experiment"], row["growth"], row["chips"], row["batch_size"]]
+        cells = [row["experiment"], row["growth"], row["chips"]]
+        cells += [row["parallel"].split()[-1], row["batch_size"], row["accumulate"]]
         cells += ["yes" if row["fits"] else "no", f"{row['bytes_per_chip'] / 1e9:.2f}"]
         if row["fits"]:
             cells += [

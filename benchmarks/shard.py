@@ -1,33 +1,24 @@
-"""The real step over several devices by sharding its arguments; XLA inserts what they must exchange.
-
-- mesh: each device holds the whole state and a part of the batch (data parallelism).
-- zero: the state is spread over the devices as well, and parameters are gathered to compute with
-  (Rajbhandari et al. 2020, ZeRO, https://arxiv.org/abs/1910.02054).
-
-The step is the one that trains on one device: sums over the batch are over the whole batch, so the
-result does not depend on the number of devices.
-"""
+"""The real step over devices that need not be there, as shapes that say where each part lies."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgen.data import Data
-from jaxgen.errors import UserError
 from jaxgen.experiments.base import Experiment
-
-Parallel = Literal["mesh", "zero"]
+from jaxgen.training.parallel import make_plan
+from jaxgen.training.task import Task
 
 
 class Shapes(NamedTuple):
-    """A step with the shapes of its arguments."""
+    """A task with the shapes of its step's arguments."""
 
-    step: Callable
+    task: Task
     state: Any
     batch: Any
+    accumulate: int
 
 
 def step_shapes(experiment: Experiment, data: Data) -> Shapes:
@@ -36,45 +27,19 @@ def step_shapes(experiment: Experiment, data: Data) -> Shapes:
     indices = jax.ShapeDtypeStruct((experiment.batch_size,), np.int32)
     arrays = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), data.train.arrays)
     batch = jax.eval_shape(data.train.take, arrays, indices)
-    return Shapes(task.step, jax.eval_shape(task.init, jax.random.key(0)), batch)
+    state = jax.eval_shape(task.init, jax.random.key(0))
+    return Shapes(task, state, batch, experiment.accumulate)
 
 
-def shard(shapes: Shapes, devices: Sequence, parallel: Parallel) -> tuple[Callable, Any, Any]:
-    """(jitted step, state, batch), both as shapes that say where each part lies; state is donated.
+def shard(
+    shapes: Shapes, devices: Sequence, parallel: str, mesh: str | None = None
+) -> tuple[Callable, Any, Any]:
+    """(program of one step, state, batch), to be lowered; the state is donated.
 
-    Raises UserError where the devices do not divide the batch.
+    Raises UserError where devices, mesh and batch do not fit each other.
     """
-    count = len(devices)
-    batch_size = jax.tree.leaves(shapes.batch)[0].shape[0]
-    if batch_size % count:
-        raise UserError(
-            f"{count} devices do not divide a batch of {batch_size}: give a --batch-size that is a "
-            f"multiple of {count}."
-        )
-    mesh = Mesh(np.asarray(devices), ("data",))
-    whole = NamedSharding(mesh, PartitionSpec())
-
-    def placed(leaf, spec):
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, spec))
-
-    def step(state, batch):
-        if parallel == "zero":
-            state = state._replace(params=jax.lax.with_sharding_constraint(state.params, whole))
-        return shapes.step(state, batch)
-
-    spread = parallel == "zero"
-    state = jax.tree.map(
-        lambda a: placed(a, _spec(a, count) if spread else PartitionSpec()), shapes.state
-    )
-    batch = jax.tree.map(lambda a: placed(a, PartitionSpec("data")), shapes.batch)
-    outputs = (jax.tree.map(lambda leaf: leaf.sharding, state), whole)
-    return jax.jit(step, donate_argnums=0, out_shardings=outputs), state, batch
-
-
-def _spec(leaf: Any, count: int) -> PartitionSpec:
-    """Spread over the longest axis that the devices divide; whole where there is none."""
-    axes = [axis for axis, size in enumerate(leaf.shape) if size % count == 0]
-    if not axes:
-        return PartitionSpec()
-    longest = max(axes, key=lambda axis: leaf.shape[axis])
-    return PartitionSpec(*[None] * longest, "data")
+    plan = make_plan(
+        parallel, mesh, devices=devices, batch_size=jax.tree.leaves(shapes.batch)[0].shape[0],
+        accumulate=shapes.accumulate, model_axes=shapes.task.model_axes,
+    )  # fmt: skip
+    return plan.single(shapes.task.step, shapes.state, shapes.batch)

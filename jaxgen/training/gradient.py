@@ -70,10 +70,10 @@ def _accumulated(of_piece: Callable, params, batch: Batch, keys, count: int):
 
         return of_piece(params, jax.tree.map(take, batch), take(keys))
 
-    def add(i, total):
-        return jax.tree.map(jnp.add, total, piece(i))
+    def add(total, i):
+        return jax.tree.map(jnp.add, total, piece(i)), None
 
     shapes = jax.eval_shape(piece, 0)
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    grads, metrics = lax.fori_loop(0, count, add, zeros)
+    (grads, metrics), _ = lax.scan(add, zeros, jnp.arange(count))
     return jax.tree.map(lambda leaf: leaf / count, grads), metrics

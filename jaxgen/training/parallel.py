@@ -126,7 +126,7 @@ class Plan:
         """Whether the flag is set in any process, to be read by bool() later; all must ask."""
         if not self.spans_processes:
             return flag
-        flags = np.full(sum(d.process_index == jax.process_index() for d in self.devices), flag)
+        flags = np.full(len(self._own_places()), flag)
         split = self._sharding(PartitionSpec(self.mesh.axis_names))
         return _any(jax.make_array_from_process_local_data(split, flags))
 
@@ -171,9 +171,10 @@ class Plan:
 
         state = jax.tree.map(shape, state, self.shardings(state))
         if self.kind == "pmap":
-            n = len(self.devices)
+            n, here = len(self.devices), len(self._own_places())
             batch = jax.tree.map(
-                lambda a: jax.ShapeDtypeStruct((n, a.shape[0] // n, *a.shape[1:]), a.dtype), batch
+                lambda a: jax.ShapeDtypeStruct((here, a.shape[0] // n, *a.shape[1:]), a.dtype),
+                batch,
             )
             return self._pmap(functools.partial(step, axis=BATCH), (None, 0)), state, batch
         if self.kind == "jit":
@@ -212,8 +213,12 @@ class Plan:
         """The parts of an array, cut along an axis, for this process's devices; one axis more."""
         n = len(self.devices)
         shape = (*array.shape[:axis], n, array.shape[axis] // n, *array.shape[axis + 1 :])
-        here = [i for i, d in enumerate(self.devices) if d.process_index == jax.process_index()]
-        return np.take(array.reshape(shape), here, axis=axis)
+        return np.take(array.reshape(shape), self._own_places(), axis=axis)
+
+    def _own_places(self) -> list[int]:
+        """Where this process's devices stand among all."""
+        own = jax.process_index()
+        return [i for i, device in enumerate(self.devices) if device.process_index == own]
 
 
 _any = jax.jit(jnp.any)
@@ -244,7 +249,8 @@ def make_plan(
 
     Raises UserError where devices, mesh and batch do not fit each other.
     """
-    devices = list(devices or jax.devices())
+    # Those of one process side by side, as pmap wants them.
+    devices = sorted(devices or jax.devices(), key=lambda device: device.process_index)
     hosts = len({device.process_index for device in devices})
     if parallel is None:
         several = "mesh" if mesh or hosts > 1 else "pmap"
