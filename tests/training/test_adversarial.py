@@ -21,21 +21,24 @@ pytestmark = pytest.mark.usefixtures("compile_quickly")
 SHAPE, Z, B = (2, 3, 1), 3, 5
 
 
-def discriminator_loss(own, other, batch, key):
-    """d g x + d noise: the gradient is g x + noise."""
-    loss = own["w"] * other["w"] * batch["x"] + own["w"] * jax.random.normal(key)
-    return loss, {"discriminator_loss": Mean.of(loss)}
+def discriminator_loss(own, other, batch, keys):
+    """The mean of d g x + d noise: the gradient is that of g x + noise."""
+    values = own["w"] * other["w"] * batch["x"] + own["w"] * jax.vmap(jax.random.normal)(keys)
+    return values.mean(), {"discriminator_loss": Mean.of(values)}
 
 
-def generator_loss(own, other, batch, key):
-    """-g d + g noise: the gradient is noise - d."""
-    loss = -own["w"] * other["w"] + own["w"] * jax.random.normal(key)
-    return loss, {"generator_loss": Mean.of(loss)}
+def generator_loss(own, other, batch, keys):
+    """The mean of -g d + g noise: the gradient is that of noise - d."""
+    values = -own["w"] * other["w"] + own["w"] * jax.vmap(jax.random.normal)(keys)
+    return values.mean(), {"generator_loss": Mean.of(values)}
 
 
 @pytest.mark.parametrize("clip", [None, 0.4])
 def test_the_game_by_hand(clip):
-    """Plain descent: D first, clipped where that is asked for, then G against that D; new noise."""
+    """Plain descent: D first, clipped where that is asked for, then G against that D; new noise.
+
+    Player and example i of step t draw from fold_in(split(fold_in(key, t))[player], i).
+    """
     optimizer = optax.sgd(0.25)
 
     def constrain(params):
@@ -46,25 +49,31 @@ def test_the_game_by_hand(clip):
     state = init_state(players, init_players(players, optimizer), key)
     step = jax.jit(make_adversarial_step(discriminator_loss, generator_loss, optimizer, constrain))
     d, g, clipped, noises = 0.3, -0.7, 0, set()
-    for t, x in enumerate([1.5, -2.0, 0.5]):
-        d_noise, g_noise = (
-            float(jax.random.normal(k)) for k in jax.random.split(jax.random.fold_in(key, t))
-        )
-        noises |= {d_noise, g_noise}
-        d_loss = d * g * x + d * d_noise
+    for t, examples in enumerate([[2.0, 5.0], [-2.5, -1.0], [0.75, 0.25]]):
+        x = sum(examples) / 2  # 3.5, -1.75, 0.5
+        drawn = [
+            [float(jax.random.normal(jax.random.fold_in(player, i))) for i in range(2)]
+            for player in jax.random.split(jax.random.fold_in(key, t))
+        ]
+        noises |= {*drawn[0], *drawn[1]}
+        d_noise, g_noise = (sum(pair) / 2 for pair in drawn)
+        d_loss, d_norm = d * g * x + d * d_noise, abs(g * x + d_noise)
         d = d - 0.25 * (g * x + d_noise)
         if clip is not None:
             clipped += abs(d) > clip
             d = min(max(d, -clip), clip)
-        g_loss = -g * d + g * g_noise
+        g_loss, g_norm = -g * d + g * g_noise, abs(g_noise - d)
         g = g - 0.25 * (g_noise - d)
-        state, metrics = step(state, {"x": jnp.float32(x)})
+        state, metrics = step(state, {"x": jnp.asarray(examples, jnp.float32)})
         assert float(state.params["discriminator"]["w"]) == pytest.approx(d, rel=1e-5)
         assert float(state.params["generator"]["w"]) == pytest.approx(g, rel=1e-5)
-        expected = {"discriminator_loss": d_loss, "generator_loss": g_loss}
+        expected = {
+            "discriminator_loss": d_loss, "discriminator_gradient_norm": d_norm,
+            "generator_loss": g_loss, "generator_gradient_norm": g_norm,
+        }  # fmt: skip
         assert to_floats(metrics) == pytest.approx(expected, rel=1e-5)
         assert state.step == t + 1
-    assert len(noises) == 6
+    assert len(noises) == 3 * 2 * 2
     assert clip is None or clipped  # the bound was met, or nothing was tried
 
 
@@ -82,16 +91,20 @@ def test_each_player_of_a_gan_takes_its_own_adam_step(random_params):
     }
     losses = make_gan_losses(generator, critic, choose_losses("wasserstein", "none"))
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-3))
-    key = jax.random.key(0, impl="unsafe_rbg")  # the quickest to compile
+    key = jax.random.key(0)
     state = init_state(params, init_players(params, optimizer), key)
     step = make_adversarial_step(*losses, optimizer, lambda params: clip_weights(params, 0.04))
-    after = jax.jit(step)(state, batch)[0].params
+    state, metrics = jax.jit(step)(state, batch)
+    after = state.params
 
     @jax.jit
     def gradients(g, d, updated):
-        d_key, g_key = jax.random.split(jax.random.fold_in(key, 0))
-        d_grads = jax.grad(losses[0], has_aux=True)(d, g, batch, d_key)[0]
-        return d_grads, jax.grad(losses[1], has_aux=True)(g, updated, batch, g_key)[0]
+        d_keys, g_keys = (
+            jnp.stack([jax.random.fold_in(player, i) for i in range(B)])
+            for player in jax.random.split(jax.random.fold_in(key, 0))
+        )
+        d_grads = jax.grad(losses[0], has_aux=True)(d, g, batch, d_keys)[0]
+        return d_grads, jax.grad(losses[1], has_aux=True)(g, updated, batch, g_keys)[0]
 
     d_grads, g_grads = gradients(
         params["generator"], params["discriminator"], after["discriminator"]
@@ -112,3 +125,8 @@ def test_each_player_of_a_gan_takes_its_own_adam_step(random_params):
     jax.tree.map(check, after["generator"], g_expected, g_grads)
     assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(d_expected)) > 0.04
     assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(after["generator"])) > 0.04
+    for player, grads in (("discriminator", d_grads), ("generator", g_grads)):
+        squares = sum(np.sum(np.square(leaf, dtype=np.float64)) for leaf in jax.tree.leaves(grads))
+        norm = metrics[f"{player}_gradient_norm"]
+        assert norm.count == 1
+        np.testing.assert_allclose(norm.total, np.sqrt(squares), rtol=1e-4)  # two programs

@@ -12,16 +12,16 @@ from jaxgen.objectives.vae import make_vae_loss
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.metrics import Mean, to_floats
 from jaxgen.training.optimizer import make_optimizer
-from jaxgen.training.parallel import make_dispatch, put_arrays
+from jaxgen.training.parallel import make_plan
 from jaxgen.training.state import init_state
 from jaxgen.training.step import make_step
 
 INPUTS, OUTPUTS, EXAMPLES, B, K = 3, 2, 17, 7, 5
 
 
-def noisy_regression(params, batch, key):
-    """Mean over the batch of |x W + b - y - noise|² / 2, the noise from the step's key."""
-    target = batch["y"] + jax.random.normal(key, batch["y"].shape)
+def noisy_regression(params, batch, keys):
+    """Mean over the batch of |x W + b - y - noise|² / 2, the noise from each example's key."""
+    target = batch["y"] + jax.vmap(lambda key: jax.random.normal(key, (OUTPUTS,)))(keys)
     error = batch["x"] @ params["kernel"] + params["bias"][None] - target
     values = 0.5 * jnp.sum(error**2, axis=1)
     return values.mean(), {"loss": Mean.of(values)}
@@ -39,7 +39,10 @@ def arrays():
 
 
 INDICES = np.random.default_rng(1).integers(0, EXAMPLES, (K, B)).astype(np.int32)
-STEP = make_step(noisy_regression, make_optimizer(OptimizerConfig(learning_rate=0.1)))
+# With 0.999 for beta2, float32 rounds 1 - beta2^t by up to 3e-5 of it, more than is tolerated below.
+OPTIMIZER = make_optimizer(OptimizerConfig(learning_rate=0.1, beta2=0.95))
+STEP = make_step(noisy_regression, OPTIMIZER)
+PLAN = make_plan("jit", None, batch_size=B)
 
 
 def start(seed=0):
@@ -49,8 +52,7 @@ def start(seed=0):
         "kernel": jnp.asarray(rng.standard_normal((INPUTS, OUTPUTS)), jnp.float32),
         "bias": jnp.asarray(rng.standard_normal(OUTPUTS), jnp.float32),
     }
-    optimizer = make_optimizer(OptimizerConfig(learning_rate=0.1))
-    return init_state(params, optimizer.init(params), jax.random.key(seed))
+    return PLAN.init(lambda key: init_state(params, OPTIMIZER.init(params), key), seed)
 
 
 def leaves(state):
@@ -61,19 +63,20 @@ def leaves(state):
 
 
 def test_steps_are_gradient_and_adam_by_hand(arrays):
-    """The noise of step t is drawn from fold_in(key, t); gradient and Adam are NumPy's."""
+    """Example i of step t draws from fold_in(fold_in(key, t), i); gradient and Adam are NumPy's."""
     state, step = start(), jax.jit(STEP)
     p = {name: np.asarray(leaf, np.float64) for name, leaf in state.params.items()}
     m, v = ({name: np.zeros_like(leaf) for name, leaf in p.items()} for _ in range(2))
     for t in range(K):
         x, y = (arrays[name][INDICES[t]].astype(np.float64) for name in "xy")
-        noise = np.asarray(jax.random.normal(jax.random.fold_in(state.key, t), (B, OUTPUTS)))
+        keys = [jax.random.fold_in(jax.random.fold_in(state.key, t), i) for i in range(B)]
+        noise = np.stack([jax.random.normal(key, (OUTPUTS,)) for key in keys])
         error = x @ p["kernel"] + p["bias"] - y - noise
         g = {"kernel": x.T @ error / B, "bias": error.mean(0)}
         for name in p:
             m[name] = 0.9 * m[name] + 0.1 * g[name]
-            v[name] = 0.999 * v[name] + 0.001 * g[name] ** 2
-            hat = m[name] / (1 - 0.9 ** (t + 1)), v[name] / (1 - 0.999 ** (t + 1))
+            v[name] = 0.95 * v[name] + 0.05 * g[name] ** 2
+            hat = m[name] / (1 - 0.9 ** (t + 1)), v[name] / (1 - 0.95 ** (t + 1))
             p[name] = p[name] - 0.1 * hat[0] / (np.sqrt(hat[1]) + 1e-8)
         state, metrics = step(state, take(arrays, INDICES[t]))
         loss, norm = 0.5 * np.sum(error**2) / B, np.sqrt(sum(np.sum(g[n] ** 2) for n in g))
@@ -88,26 +91,26 @@ def test_the_reported_norm_is_that_before_clipping():
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1.0, clip_norm=1e-3))
     params = {"kernel": jnp.asarray([[3.0], [4.0]])}
 
-    def half_square(params, batch, key):
+    def half_square(params, batch, keys):
         return 0.5 * jnp.sum(params["kernel"] ** 2), {}
 
     state = init_state(params, optimizer.init(params), jax.random.key(0))
-    _, metrics = jax.jit(make_step(half_square, optimizer))(state, {})
+    _, metrics = jax.jit(make_step(half_square, optimizer))(state, {"x": jnp.zeros(1)})
     assert to_floats(metrics) == {"gradient_norm": 5.0}
 
 
 def test_any_split_of_a_dispatch_gives_the_same_bits(arrays):
     """5 = 3 + 2 = 1 + 4, by one compiled program, which the count is an argument of."""
-    dispatch, placed = make_dispatch(STEP, take, K), put_arrays(arrays)
+    dispatch, placed = PLAN.dispatch(STEP, take, K, start()), PLAN.put_arrays(arrays)
 
     def run(*counts):
         state, done = start(), 0
         for count in counts:
             ahead = np.roll(INDICES, -done, axis=0)
-            state, metrics = dispatch(state, placed, ahead, np.int32(count))
+            state, report = dispatch(state, placed, ahead, np.int32(count))
             done += count
-        assert state.step == sum(counts)
-        return leaves(state) + [np.asarray(x) for x in jax.tree.leaves(metrics)]
+            assert state.step == report.step == done
+        return leaves(state) + [np.asarray(x) for x in jax.tree.leaves(report)]
 
     whole = run(5)
     for split in ((3, 2), (1, 4), (1, 1, 1, 1, 1)):
@@ -121,19 +124,19 @@ def test_a_dispatch_is_its_steps_one_after_the_other(arrays, steps_per_dispatch)
     state, step = start(), jax.jit(STEP)
     for t in range(steps_per_dispatch):
         state, metrics = step(state, take(arrays, INDICES[t]))
-    dispatch = make_dispatch(STEP, take, steps_per_dispatch)
-    found, last = dispatch(
-        start(), put_arrays(arrays), INDICES[:steps_per_dispatch], np.int32(steps_per_dispatch)
-    )
+    dispatch = PLAN.dispatch(STEP, take, steps_per_dispatch, state)
+    indices, count = INDICES[:steps_per_dispatch], np.int32(steps_per_dispatch)
+    found, report = dispatch(start(), PLAN.put_arrays(arrays), indices, count)
     for a, b in zip(leaves(found), leaves(state), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # fused differently in a loop
-    assert to_floats(last) == pytest.approx(to_floats(metrics), rel=1e-5)
+    assert to_floats(report.metrics) == pytest.approx(to_floats(metrics), rel=1e-5)
+    assert (report.step, report.skipped) == (steps_per_dispatch, 0)
 
 
 @pytest.mark.usefixtures("allow_nans")  # jax donates nothing while it looks for NaN
 def test_the_state_is_donated_and_the_data_are_not(arrays):
-    state, placed = start(), put_arrays(arrays)
-    after, _ = make_dispatch(STEP, take, K)(state, placed, INDICES, np.int32(1))
+    state, placed = start(), PLAN.put_arrays(arrays)
+    after, _ = PLAN.dispatch(STEP, take, K, state)(state, placed, INDICES, np.int32(1))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves((state.params, state.opt_state)))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((after, placed)))
     for name, array in arrays.items():
@@ -141,9 +144,9 @@ def test_the_state_is_donated_and_the_data_are_not(arrays):
 
 
 def test_the_seed_chooses_the_noise(arrays):
-    dispatch, placed = make_dispatch(STEP, take, K), put_arrays(arrays)
+    dispatch, placed = PLAN.dispatch(STEP, take, K, start()), PLAN.put_arrays(arrays)
     losses = [
-        to_floats(dispatch(start(seed), placed, INDICES, np.int32(K))[1])["loss"]
+        to_floats(dispatch(start(seed), placed, INDICES, np.int32(K))[1].metrics)["loss"]
         for seed in (0, 0, 1)
     ]
     assert losses[0] == losses[1]
@@ -159,7 +162,7 @@ def test_means_add_over_batches():
     assert to_floats({"x": whole}) == expected
 
 
-GOLDEN = [44.350, 44.035, 43.869, 43.804, 43.628, 43.547, 43.142, 42.925, 42.801, 42.609]
+GOLDEN = [44.298, 44.162, 44.007, 43.687, 43.590, 43.321, 43.181, 42.916, 42.727, 42.480]
 
 
 def test_golden_curve_of_a_vae_on_real_digits(random_params):

@@ -9,7 +9,8 @@ import pytest
 
 from jaxgen.training import timing
 from jaxgen.training.metrics import Mean
-from jaxgen.training.state import State, init_state
+from jaxgen.training.parallel import Plan
+from jaxgen.training.state import init_state
 from jaxgen.training.task import Task
 
 
@@ -40,7 +41,7 @@ def test_the_rate_of_a_square_matmul_is_two_flops_a_term(monkeypatch):
 
 def test_a_step_is_its_share_of_the_dispatch_that_trains(clock, monkeypatch):
     """Each call waits for a whole dispatch of five steps: one burn-in and seven that count."""
-    real = timing.make_dispatch
+    real = Plan.dispatch
     counts = []
 
     def make_dispatch(*arguments):
@@ -53,12 +54,10 @@ def test_a_step_is_its_share_of_the_dispatch_that_trains(clock, monkeypatch):
 
         return timed
 
-    monkeypatch.setattr(timing, "make_dispatch", make_dispatch)
+    monkeypatch.setattr(Plan, "dispatch", make_dispatch)
 
     def step(state, batch):
-        return State(state.step + 1, state.params, state.opt_state, state.key), {
-            "x": Mean.of(batch["x"])
-        }
+        return state._replace(step=state.step + 1), {"x": Mean.of(batch["x"])}
 
     dataset = SimpleNamespace(
         arrays={"x": np.arange(3, dtype=np.float32)},
