@@ -96,7 +96,8 @@ def test_the_vae_evaluation_is_a_plain_loop_over_images_and_draws(random_params,
 
     grey = images.arrays["image"]
     if binarise == "draw":
-        white = np.asarray(jax.random.bernoulli(jax.random.key(1), jnp.asarray(grey)))
+        keys = jax.random.split(jax.random.key(1), len(grey))
+        white = np.stack([jax.random.bernoulli(key, x) for key, x in zip(keys, grey, strict=True)])
     else:
         white = grey > 0.5
     noises = [

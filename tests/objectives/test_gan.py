@@ -17,7 +17,7 @@ SHAPE, B, Z = (2, 3, 1), 5, 4
 CONFIG = GANConfig(Z, (7,), (11,), discriminator_dropout=0.2)
 GENERATOR, DISCRIMINATOR = Generator(CONFIG, SHAPE), Discriminator(CONFIG)
 BATCH = {"image": jax.random.uniform(jax.random.key(9), (B, *SHAPE))}
-KEY = jax.random.key(4, impl="unsafe_rbg")  # the quickest to compile
+KEYS = jax.random.split(jax.random.key(4), B)
 
 
 def smoothed(real_label, fake_label):
@@ -73,31 +73,38 @@ def players(random_params):
     return random_params(GENERATOR, noise), random_params(DISCRIMINATOR, image, seed=1)
 
 
-def generate(params, key):
-    return GENERATOR.apply({"params": params}, jax.random.normal(key, (B, Z)))
+def parts(count):
+    """Example by example: its key split in so many, of which each serves one purpose."""
+    split = [jax.random.split(key, count) for key in KEYS]
+    return [jnp.stack([keys[i] for keys in split]) for i in range(count)]
 
 
-def judge(params, image, key):
-    return DISCRIMINATOR.apply({"params": params}, image, train=True, rngs={"dropout": key})
+def generate(params, keys):
+    noise = jnp.stack([jax.random.normal(key, (Z,)) for key in keys])
+    return GENERATOR.apply({"params": params}, noise)
+
+
+def judge(params, image, keys):
+    return DISCRIMINATOR.apply({"params": params}, image, keys)
 
 
 @pytest.mark.parametrize(("loss", "smoothing"), PAIRS)
 def test_value_and_gradient_are_the_pair_composed_by_hand(players, loss, smoothing):
     """With the same keys for noise and dropout."""
     pair = choose_losses(loss, smoothing)
-    noise_key, real_key, fake_key = jax.random.split(KEY, 3)
-    g_noise_key, g_fake_key = jax.random.split(KEY)
+    noise_keys, real_keys, fake_keys = parts(3)
+    g_noise_keys, g_fake_keys = parts(2)
 
     def hand_discriminator(own, other):
-        fake = generate(other, noise_key)
-        real_logits = judge(own, BATCH["image"], real_key)
-        return pair.discriminator(real_logits, judge(own, fake, fake_key)).mean()
+        fake = generate(other, noise_keys)
+        real_logits = judge(own, BATCH["image"], real_keys)
+        return pair.discriminator(real_logits, judge(own, fake, fake_keys)).mean()
 
     def hand_generator(own, other):
-        return pair.generator(judge(other, generate(own, g_noise_key), g_fake_key)).mean()
+        return pair.generator(judge(other, generate(own, g_noise_keys), g_fake_keys)).mean()
 
     def gradient(objective, own, other):
-        return jax.value_and_grad(objective, has_aux=True)(own, other, BATCH, KEY)
+        return jax.value_and_grad(objective, has_aux=True)(own, other, BATCH, KEYS)
 
     # operation by operation, so that both forms do the very same arithmetic
     g, d = players
@@ -124,10 +131,10 @@ def test_the_discriminator_loss_has_no_gradient_to_the_generator(players):
     objective, _ = make_gan_losses(
         GENERATOR, DISCRIMINATOR, choose_losses("non-saturating", "none")
     )
-    grads = jax.grad(lambda g: objective(d, g, BATCH, KEY)[0])(g)
+    grads = jax.grad(lambda g: objective(d, g, BATCH, KEYS)[0])(g)
     jax.tree.map(lambda leaf: np.testing.assert_array_equal(leaf, 0.0), grads)
     other = jax.tree.map(lambda leaf: -leaf, g)
-    assert abs(objective(d, other, BATCH, KEY)[0] - objective(d, g, BATCH, KEY)[0]) > 1e-3
+    assert abs(objective(d, other, BATCH, KEYS)[0] - objective(d, g, BATCH, KEYS)[0]) > 1e-3
 
 
 def test_metrics_of_the_discriminator(players):
@@ -135,11 +142,11 @@ def test_metrics_of_the_discriminator(players):
     objective, _ = make_gan_losses(
         GENERATOR, DISCRIMINATOR, choose_losses("non-saturating", "none")
     )
-    noise_key, real_key, fake_key = jax.random.split(KEY, 3)
+    noise_keys, real_keys, fake_keys = parts(3)
 
-    metrics = objective(discriminator, generator, BATCH, KEY)[1]
-    real = np.asarray(judge(discriminator, BATCH["image"], real_key))
-    fake = np.asarray(judge(discriminator, generate(generator, noise_key), fake_key))
+    metrics = objective(discriminator, generator, BATCH, KEYS)[1]
+    real = np.asarray(judge(discriminator, BATCH["image"], real_keys))
+    fake = np.asarray(judge(discriminator, generate(generator, noise_keys), fake_keys))
     right = sum(logit > 0 for logit in real) + sum(logit < 0 for logit in fake)
     assert (metrics["discriminator_accuracy"].total, metrics["discriminator_accuracy"].count) == (
         right,

@@ -17,13 +17,13 @@ pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 SHAPE, PIXELS, Z, B = (2, 3, 1), 6, 3, 5
 BATCH = {"image": jax.random.uniform(jax.random.key(9), (B, *SHAPE))}
-KEY = jax.random.key(4)
+KEYS = jax.random.split(jax.random.key(4), B)
 
 HOW = {
     "threshold": lambda image, key: jnp.where(image > 0.5, 1.0, 0.0),
     "draw": lambda image, key: jax.random.bernoulli(key, image).astype(jnp.float32),
     "no": lambda image, key: image,
-}
+}  # one image with its key
 
 
 def numpy_terms(image, posterior, decoded, noise, decoder):
@@ -45,9 +45,11 @@ def numpy_terms(image, posterior, decoded, noise, decoder):
 def test_value_gradient_and_metrics(random_params, decoder, binarise):
     model = VAE(VAEConfig((7,), Z, decoder), SHAPE)
     params = random_params(model, BATCH["image"])
-    noise_key, pixel_key = jax.random.split(KEY)
-    image = HOW[binarise](BATCH["image"], pixel_key)
-    noise = jax.random.normal(noise_key, (B, Z))
+    noise_keys, pixel_keys = zip(*(jax.random.split(key) for key in KEYS), strict=True)
+    image = jnp.stack(
+        [HOW[binarise](x, key) for x, key in zip(BATCH["image"], pixel_keys, strict=True)]
+    )
+    noise = jnp.stack([jax.random.normal(key, (Z,)) for key in noise_keys])
 
     def parts(params):
         posterior = model.apply({"params": params}, image, method="encode")
@@ -66,7 +68,7 @@ def test_value_gradient_and_metrics(random_params, decoder, binarise):
     @jax.jit
     def both(params):
         loss = make_vae_loss(model, binarise)
-        found = jax.value_and_grad(loss, has_aux=True)(params, BATCH, KEY)
+        found = jax.value_and_grad(loss, has_aux=True)(params, BATCH, KEYS)
         return found, jax.value_and_grad(by_hand)(params), parts(params)
 
     ((loss, metrics), grads), (hand_loss, hand_grads), (posterior, decoded) = both(params)
@@ -86,16 +88,17 @@ def test_value_gradient_and_metrics(random_params, decoder, binarise):
 
 def test_binarised_by_hand():
     image = jnp.asarray([0.0, 0.25, 0.5, 0.5000001, 0.75, 1.0]).reshape(1, *SHAPE)
-    found = binarised(image, "threshold", KEY)
+    found = binarised(image, "threshold", KEYS[:1])
     assert np.ravel(found).tolist() == [0, 0, 0, 1, 1, 1]
-    np.testing.assert_array_equal(binarised(image, "no", KEY), image)
+    np.testing.assert_array_equal(binarised(image, "no", KEYS[:1]), image)
 
 
 def test_drawn_pixels_are_as_often_white_as_they_are_grey():
     """Frequencies of n draws lie within 5 sqrt(p (1 - p) / n) of p; black and white stay."""
-    image = jnp.asarray([0.0, 0.1, 0.3, 0.5, 0.9, 1.0]).reshape(1, *SHAPE)
-    keys = jax.random.split(KEY, 4000)
-    drawn = np.asarray(jax.jit(jax.vmap(lambda key: binarised(image, "draw", key)))(keys))
+    image = jnp.asarray([0.0, 0.1, 0.3, 0.5, 0.9, 1.0]).reshape(SHAPE)
+    keys = jax.random.split(KEYS[0], 4000)
+    images = jnp.broadcast_to(image, (4000, *SHAPE))
+    drawn = np.asarray(jax.jit(lambda keys: binarised(images, "draw", keys))(keys))
     assert set(np.unique(drawn)) == {0.0, 1.0}
     p = np.asarray(image, np.float64)
     assert np.all(np.abs(drawn.mean(0) - p) <= 5 * np.sqrt(p * (1 - p) / 4000))
@@ -131,7 +134,7 @@ def test_the_bound_is_tight_at_the_true_posterior():
     loss = make_vae_loss(VAE(VAEConfig((1,), 1, "gaussian"), SHAPE), "no")
     batch = {"image": jnp.asarray(x, jnp.float32)}
     keys = jax.random.split(jax.random.key(0), 4000)
-    values = np.asarray(jax.jit(jax.vmap(lambda key: loss(params, batch, key)[0]))(keys))
+    values = np.asarray(jax.jit(jax.vmap(lambda key: loss(params, batch, key[None])[0]))(keys))
     marginal = stats.multivariate_normal(c, np.outer(a, a) + s**2 * np.eye(PIXELS))
     standard_error = values.std() / math.sqrt(len(values))
     assert 1e-3 < standard_error < 0.05
