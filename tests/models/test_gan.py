@@ -58,10 +58,10 @@ def test_dropout_is_off_unless_training_and_unbiased(random_params):
 
     @jax.jit
     @jax.vmap
-    def judge(key):
-        return dropping.apply({"params": params}, image, train=True, rngs={"dropout": key})
+    def judge(keys):
+        return dropping.apply({"params": params}, image, keys)
 
-    logits = np.asarray(judge(jax.random.split(jax.random.key(1), 4000)), np.float64)
+    logits = np.asarray(judge(jax.random.split(jax.random.key(1), (4000, 5))), np.float64)
     standard_error = logits.std(axis=0) / np.sqrt(4000)
     assert np.all(standard_error > 1e-3)
     assert np.all(np.abs(logits.mean(axis=0) - expected) < 5 * standard_error)

@@ -131,14 +131,15 @@ def test_logits_are_those_of_the_loops_in_numpy(models, flavour):
 
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_self_attention_is_that_of_the_loops_in_numpy(random_params, use_bias):
+    """Causal where no mask is given, and by the mask of the same rule."""
     config = replace(MODERN, use_bias=use_bias)
     x = np.random.default_rng(3).standard_normal((B, T, 12)).astype(np.float32)
-    mask = jnp.asarray(np.tri(T, dtype=bool))
-    params = random_params(SelfAttention(config), jnp.asarray(x), mask)
-    found = jax.jit(SelfAttention(config).apply)({"params": params}, x, mask)
+    params = random_params(SelfAttention(config), jnp.asarray(x))
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
     expected = [attend(sequence.astype(np.float64), wide, config) for sequence in x]
-    np.testing.assert_allclose(found, np.stack(expected), rtol=1e-5, atol=1e-5)
+    for mask in (), (jnp.asarray(np.tri(T, dtype=bool)),):
+        found = jax.jit(SelfAttention(config).apply)({"params": params}, x, *mask)
+        np.testing.assert_allclose(found, np.stack(expected), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("flavour", ["classic", "modern"])
@@ -303,10 +304,10 @@ def test_dropout_is_off_unless_training():
     params = jax.eval_shape(GPT(CLASSIC, V).init, jax.random.key(0), TOKENS)
 
     def program(config, train):
-        def apply(params, tokens, key):
-            return GPT(config, V).apply(params, tokens, train=train, rngs={"dropout": key})
+        def apply(params, tokens, keys):
+            return GPT(config, V).apply(params, tokens, keys if train else None)
 
-        return str(jax.make_jaxpr(apply)(params, TOKENS, jax.random.key(0)))
+        return str(jax.make_jaxpr(apply)(params, TOKENS, jax.random.split(jax.random.key(0), B)))
 
     assert program(dropping, train=False) == program(CLASSIC, train=True)
     # the embedding and what each of two parts in two blocks adds: five draws of a mask
@@ -317,17 +318,16 @@ def test_dropout_keeps_what_a_part_adds_on_average(random_params):
     """An added feature is gone, or is worth 1 / (1 - p): with p gone its mean is unchanged."""
     p = 0.3
     x = jax.random.normal(jax.random.key(0), (23, T, 12))
-    mask = jnp.asarray(np.tri(T, dtype=bool))
     quiet, dropping = Block(CLASSIC), Block(replace(CLASSIC, dropout=p))
-    params = random_params(quiet, x, mask)
+    params = random_params(quiet, x)
     params["mlp"]["out"] = jax.tree.map(jnp.zeros_like, params["mlp"]["out"])  # attention alone
 
     @jax.jit
-    def both(key):
-        noisy = dropping.apply({"params": params}, x, mask, train=True, rngs={"dropout": key})
-        return quiet.apply({"params": params}, x, mask) - x, noisy - x
+    def both(keys):
+        noisy = dropping.apply({"params": params}, x, keys)
+        return quiet.apply({"params": params}, x) - x, noisy - x
 
-    added, kept = (np.asarray(part) for part in both(jax.random.key(1, impl="unsafe_rbg")))
+    added, kept = (np.asarray(part) for part in both(jax.random.split(jax.random.key(1), len(x))))
     gone = kept == 0
     np.testing.assert_allclose(kept[~gone], added[~gone] / (1 - p), rtol=1e-4, atol=1e-5)
     assert abs(gone.mean() - p) < 5 * math.sqrt(p * (1 - p) / gone.size)
