@@ -91,7 +91,8 @@ def compile_step(
     bound = _bound(table, accelerator, len(devices))
     common = {
         "experiment": name, "topology": topology.name, "device_kind": devices[0].device_kind,
-        "chips": len(devices), "parallel": f"{parallel} {mesh}" if mesh else parallel, "batch_size": experiment.batch_size,
+        "chips": len(devices), "parallel": f"{parallel} {mesh}" if mesh else parallel,
+        "batch_size": experiment.batch_size,
         "accumulate": experiment.accumulate, "memory_bytes": accelerator.memory_bytes,
         "mathematics_flops": table.matmul_flops / len(devices),
         "least_bytes": table.least_bytes() / len(devices),

@@ -67,9 +67,9 @@ class ScalingOptions:
     topologies: tuple[str, ...] = ("v5e:1x1", "v5e:2x2", "v5e:4x4", "v5e:8x8", "v5e:16x16")
     """The slices."""
     batch_size: int = 256
-    """The fixed global batch, of which a chip takes no more than batch_per_chip at once."""
-    batch_per_chip: int = 4
-    """Of the growing global batch."""
+    """The fixed global batch; a chip takes no more of it at once than of the growing one."""
+    batch_per_chip: int | None = None
+    """Sequences a chip of the growing global batch; 4 for gpt2-124m, else 1, where none is given."""
     attention: Literal["literal", "blockwise", "fused"] | None = None
     """The form of attention; the experiment's own where none is given."""
     output: Path = Path("benchmarks/results/scaling-aot.json")

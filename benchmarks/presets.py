@@ -46,13 +46,17 @@ PRESETS = {
     # which is not its width of 2,048.
     "gpt3-1.3b": GPTConfig(
         num_layers=24, num_heads=16, model_size=2048, hidden_size=8192, max_seq_len=2048,
-        compute_dtype="bfloat16",
+        compute_dtype="bfloat16", remat=True,
     ),
 }  # fmt: skip
 
 
 SPLIT = {"gpt2-124m": "data", "gpt3-1.3b": "fsdp"}
 """The axis of the mesh that all chips go to: a state that fits a chip is copied, a larger one split."""
+
+
+PER_CHIP = {"gpt2-124m": 4}
+"""Sequences that a chip of 16 GB holds the activations of; one where none is given."""
 
 
 def names() -> list[str]:

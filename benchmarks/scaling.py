@@ -11,8 +11,8 @@ from benchmarks.topology import num_chips
 from jaxgen.errors import UserError
 
 _HEADINGS = (
-    "model", "batch", "chips", "split", "global batch", "in pieces", "fits", "GB a chip", "estimated ms", "of it links",
-    "bound ms", "predicted MFU", "compile s",
+    "model", "batch", "chips", "split", "global batch", "in pieces", "fits", "GB a chip",
+    "estimated ms", "of it links", "bound ms", "predicted MFU", "compile s",
 )  # fmt: skip
 
 
@@ -38,11 +38,11 @@ def run_scaling(options: Any, topology: Callable) -> None:
 
 def _case(name: str, growth: str, chips: int, options: Any) -> dict[str, int]:
     """Global batch and the pieces it is taken in: never more at once than a chip is to hold."""
-    per_chip = options.batch_per_chip
+    per_chip = options.batch_per_chip or presets.PER_CHIP.get(name, 1)
     if growth == "growing":
         return {"batch_size": per_chip * chips, "accumulate": 1}
     batch = options.batch_size
-    if batch % chips or batch > per_chip * chips and batch % (per_chip * chips):
+    if batch % chips or (batch > per_chip * chips and batch % (per_chip * chips)):
         raise UserError(
             f"--batch-size {batch} is not a multiple of {chips} chips times --batch-per-chip "
             f"{per_chip}: change one of them."
