@@ -16,6 +16,7 @@ from jaxgen.experiments.base import Experiment
 from jaxgen.experiments.registry import experiment_names, find_experiment, summary
 from jaxgen.parsing import parse, parse_known
 from jaxgen.training.config import RunOptions
+from jaxgen.training.distributed import JobOptions, is_main, join, leave
 from jaxgen.training.runtime import prepare_process
 
 Flat = tyro.conf.arg(name="")  # a nested dataclass whose flags have no prefix
@@ -32,20 +33,29 @@ def main_train() -> None:
 
 
 def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
-    """Run a command; a UserError becomes its sentence and status 2, an interruption status 130."""
+    """Run a command; a UserError becomes its sentence and status 2, an interruption status 130.
+
+    A process of a job that has several leaves it here, so that it keeps no other waiting.
+    """
+    status = 0
     try:
         command(args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        status = 2
     except (Interrupted, KeyboardInterrupt) as interruption:
         print(str(interruption) or "interrupted", file=sys.stderr)
-        sys.exit(130)
+        status = 130
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            print(end.code, file=sys.stderr)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         print(f"error: The disk is full ({error.filename}): make room.", file=sys.stderr)
-        sys.exit(2)
+        status = 2
+    leave(status)
 
 
 def _main(args: list[str]) -> None:
@@ -79,17 +89,18 @@ def train(args: list[str], prog: str = "train.py") -> None:
         return
     if cls is None:
         raise UserError(f"Name an experiment first: {', '.join(experiment_names())}.")
-    experiment, options = _parse_run(cls, flags, f"{prog} {name}", cls())
-    print(prepare_process(options.tune_allocator), flush=True)
+    experiment, job = _parse_run(cls, flags, f"{prog} {name}", cls())
+    _start_process(options, job)
     from jaxgen import runner
 
     run_name = options.name if options.name is not None else name
     devices = runner.Devices(options.parallel, options.mesh)
-    print(runner.start(experiment, name, options.runs, run_name, devices).folder)
+    run = runner.start(experiment, name, options.runs, run_name, devices)
+    if is_main():
+        print(run.folder)
 
 
 def _resume(name: str | None, flags: list[str], options: RunOptions, prog: str) -> None:
-    print(prepare_process(options.tune_allocator), flush=True)
     from jaxgen import runner
     from jaxgen.training.run import run_path
 
@@ -100,17 +111,29 @@ def _resume(name: str | None, flags: list[str], options: RunOptions, prog: str) 
         )
     if options.name not in (None, options.resume):
         raise UserError(f"--name {options.name} is not the run that --resume names: leave it out.")
-    experiment, _ = _parse_run(type(saved.experiment), flags, prog, saved.experiment)
+    experiment, job = _parse_run(type(saved.experiment), flags, prog, saved.experiment)
+    _start_process(options, job)
     devices = runner.Devices(options.parallel, options.mesh)
-    print(runner.resume(saved, experiment, devices).folder)
+    run = runner.resume(saved, experiment, devices)
+    if is_main():
+        print(run.folder)
 
 
 def _parse_run(cls: type, flags: list[str], prog: str, experiment: Experiment):
-    """(experiment, options) from one flat set of flags."""
-    fields = [("experiment", Annotated[cls, Flat]), ("options", Annotated[RunOptions, Flat])]
-    both = dataclasses.make_dataclass("Flags", fields, namespace={"__doc__": cls.__doc__})
-    parsed = parse(both, flags, prog, both(experiment, RunOptions()))
-    return parsed.experiment, parsed.options
+    """(experiment, job) from one flat set of flags, which holds the RunOptions too."""
+    parts = {"experiment": experiment, "options": RunOptions(), "job": JobOptions()}
+    fields = [(name, Annotated[type(part), Flat]) for name, part in parts.items()]
+    flat = dataclasses.make_dataclass("Flags", fields, namespace={"__doc__": cls.__doc__})
+    parsed = parse(flat, flags, prog, flat(**parts))
+    return parsed.experiment, parsed.job
+
+
+def _start_process(options: RunOptions, job: JobOptions) -> None:
+    """What a run needs before its first computation: memory, cache, and the other processes."""
+    line = prepare_process(options.tune_allocator)
+    join(job)
+    if is_main():
+        print(line, flush=True)
 
 
 def sample(args: list[str]) -> None:
