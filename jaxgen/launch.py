@@ -1,0 +1,222 @@
+"""`python -m jaxgen.launch -n 4 -- train.py ...`: one job of several processes on this machine's CPU."""
+
+import contextlib
+import os
+import queue
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Annotated, BinaryIO
+
+import tyro
+
+from jaxgen.cli import run_command
+from jaxgen.errors import UserError, check
+from jaxgen.parsing import parse
+from jaxgen.training.distributed import COORDINATOR, NUM_PROCESSES, PROCESS_ID, require_port
+
+PROG = "python -m jaxgen.launch"
+HOST = "127.0.0.1"
+# Below the ports that Linux gives to outgoing connections: no worker can take it before process 0.
+PORTS = range(20_000, 32_000)
+
+SETTLE_SECONDS = 0.3  # after the first failure: who died in the same moment?
+TERM_SECONDS = 2.0  # from SIGTERM to SIGKILL
+SAVE_SECONDS = 30.0  # after an interruption: from the first worker's end to SIGTERM for the others
+# How a worker may end that was interrupted; jaxlib aborts the one whose coordinator was quicker.
+INTERRUPTED = (130, *(-n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGABRT)))
+DRAIN_SECONDS = 1.0  # for the last words of a worker whose own children still hold its pipe
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """Start N processes of one job on this machine's CPU: python -m jaxgen.launch -n N -- train.py ...
+
+    What follows the -- is run by this Python, N times. The output of worker 1 and later, and what
+    worker 0 writes to stderr, goes to stderr with the worker's number before each line; stdout is worker
+    0's alone, so its last line is still the run directory. The first worker that fails ends all others
+    and gives the exit status, 128 + n where signal n ended it. Ctrl-C and SIGTERM are handed on once, so
+    that the workers save and end by themselves (status 130); a second one ends them at once.
+    """
+
+    num_processes: Annotated[int, tyro.conf.arg(aliases=["-n"])]
+    """The number of processes."""
+    devices_per_process: int = 1
+    """The number of devices that each process makes of the CPU."""
+    port: int | None = None
+    """The coordinator's port; a free one where none is given."""
+
+    def __post_init__(self):
+        check(self, "num_processes", lambda x: x >= 1, "1 or more")
+        check(self, "devices_per_process", lambda x: x >= 1, "1 or more")
+        check(self, "port", lambda x: x is None or 0 < x < 65536, "1 to 65535")
+
+
+def main() -> None:
+    """The command `python -m jaxgen.launch`."""
+    run_command(launch, sys.argv[1:])
+
+
+def launch(args: list[str]) -> None:
+    """Run the command after `--` in several processes and exit with the status of their job.
+
+    Raises UserError where there is no command, or the port is in use.
+    """
+    cut = args.index("--") if "--" in args else len(args)
+    own, command = args[:cut], args[cut + 1 :]
+    if not command and not {"-h", "--help"} & set(own):
+        raise UserError(f"Put the command behind --, as in {PROG} -n 2 -- train.py vae-digits.")
+    options = parse(LaunchOptions, own, PROG)
+    port = options.port or _free_port()
+    require_port(port, "another --port")
+    sys.exit(Job(options, command, port).run())
+
+
+def _free_port() -> int:
+    for port in random.sample(PORTS, 100):
+        with contextlib.suppress(UserError):
+            require_port(port, "another")
+            return port
+    raise UserError(f"None of 100 ports from {PORTS[0]} to {PORTS[-1]} is free: give a --port.")
+
+
+def worker_environment(options: LaunchOptions, port: int, rank: int) -> dict[str, str]:
+    """The environment that makes a process join the job as number `rank`, on the CPU."""
+    flag = "--xla_force_host_platform_device_count"
+    others = re.sub(rf"{flag}=\S*", "", os.environ.get("XLA_FLAGS", ""))
+    environment = os.environ | {
+        COORDINATOR: f"{HOST}:{port}",
+        NUM_PROCESSES: str(options.num_processes),
+        PROCESS_ID: str(rank),
+        "JAX_PLATFORMS": "cpu",
+        "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
+        "XLA_FLAGS": f"{others} {flag}={options.devices_per_process}".strip(),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if any("_proxy" in name.lower() for name in environment):
+        # gRPC asks a proxy even for this machine, and then waits for ever.
+        environment |= {"no_grpc_proxy": HOST, "JAX_CHECK_PROXY_ENVS": "0"}
+    return environment
+
+
+class Job:
+    """The workers of one launch, from their start to the last one's end."""
+
+    def __init__(self, options: LaunchOptions, command: list[str], port: int):
+        self.options, self.command, self.port = options, command, port
+        self.events = (
+            queue.SimpleQueue()
+        )  # (rank, status) of a worker's end, (None, number) of a signal
+        self.workers: list[subprocess.Popen] = []
+        self.ended: dict[int, int] = {}  # rank: status
+        self.failed: list[int] = []  # ranks that failed by themselves, in the order of their ends
+        self.interrupted = False
+        self.remedy = signal.SIGTERM  # what those get who still run when the time is up
+        self.deadline: float | None = None
+
+    def run(self) -> int:
+        """Start the workers, end all where one fails, and return the exit status."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, frame: self.events.put((None, number)))
+        ranks = range(self.options.num_processes)
+        readers = [reader for rank in ranks for reader in self._start(rank)]
+        while len(self.ended) < len(self.workers):
+            try:
+                left = None if self.deadline is None else self.deadline - time.monotonic()
+                rank, number = self.events.get(timeout=left and max(0.0, left))
+            except queue.Empty:
+                self._send(self.remedy)
+                self.remedy = signal.SIGKILL
+                self._limit(TERM_SECONDS)
+                continue
+            if rank is None:
+                self._interrupt(number)
+            else:
+                self._note_end(rank, number)
+        for reader in readers:
+            reader.join(DRAIN_SECONDS)
+        return self._status()
+
+    def _start(self, rank: int) -> list[threading.Thread]:
+        """Start a worker; returns the threads that copy its output."""
+        worker = subprocess.Popen(
+            [sys.executable, *self.command],
+            env=worker_environment(self.options, self.port, rank),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if rank else None,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # the terminal's Ctrl-C reaches the launcher alone
+        )
+        self.workers.append(worker)
+        _start_thread(lambda: self.events.put((rank, worker.wait())))
+        streams = filter(None, (worker.stdout, worker.stderr))
+        return [_start_thread(_prefix, stream, f"[{rank}] ".encode()) for stream in streams]
+
+    def _note_end(self, rank: int, status: int) -> None:
+        self.ended[rank] = status
+        ours = self.interrupted and status in INTERRUPTED
+        if status and not ours and self.remedy == signal.SIGTERM:  # not one that we have ended
+            self.failed.append(rank)
+            self._limit(SETTLE_SECONDS)
+        elif self.interrupted:
+            self._limit(SAVE_SECONDS)
+
+    def _interrupt(self, number: int) -> None:
+        """Hand the first signal on; end all at the second, or when they are being ended anyway."""
+        if self.interrupted or self.failed:
+            self._send(signal.SIGKILL)
+        else:
+            self._send(signal.SIGTERM if number == signal.SIGHUP else number)
+        self.interrupted = True
+
+    def _limit(self, seconds: float) -> None:
+        """The next remedy comes after `seconds`, unless it was to come earlier anyway."""
+        then = time.monotonic() + seconds
+        overdue = self.deadline is None or self.deadline < time.monotonic()
+        self.deadline = then if overdue else min(self.deadline, then)
+
+    def _status(self) -> int:
+        if not self.failed:
+            return 130 if any(self.ended.values()) else 0
+        # jaxlib aborts a process whose coordinator has died: the echo of a failure, not its cause.
+        rank = min(self.failed, key=lambda rank: self.ended[rank] == -signal.SIGABRT)
+        status, pid = self.ended[rank], self.workers[rank].pid
+        how = f"with status {status}" if status > 0 else f"by signal {_signal_name(-status)}"
+        print(f"worker {rank} (pid {pid}) failed first, {how}: the job is ended", file=sys.stderr)
+        return status if status > 0 else 128 - status
+
+    def _send(self, number: int) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                with contextlib.suppress(ProcessLookupError):  # it has ended in this moment
+                    os.killpg(worker.pid, number)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return str(number)
+
+
+def _start_thread(target, *args) -> threading.Thread:
+    thread = threading.Thread(target=target, args=args, daemon=True)
+    thread.start()
+    return thread
+
+
+def _prefix(stream: BinaryIO, prefix: bytes) -> None:
+    """Copy a worker's lines to stderr; where nobody reads that any more, still drain them."""
+    for line in stream:
+        with contextlib.suppress(OSError):
+            sys.stderr.buffer.write(prefix + line.rstrip(b"\n") + b"\n")
+            sys.stderr.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
