@@ -24,7 +24,7 @@ class AotOptions:
     """Sizes of the mesh, e.g. fsdp=16 or data=4,model=4; the batch split over all chips without."""
     accumulate: int = 1
     """Pieces that a batch is taken in."""
-    remat: bool | None = None
+    remat: bool = False
     """Recompute a transformer's activations in the backward pass."""
     batch_size: int | None = None
     """Examples in a step, over all chips; the experiment's own where none is given."""
@@ -45,7 +45,7 @@ def aot(args: list[str]) -> None:
     check_topology(options.topology)
     found = presets.find(
         options.experiment, batch_size=options.batch_size, accumulate=options.accumulate,
-        attention=options.attention, remat=options.remat,
+        attention=options.attention, remat=options.remat or None,
     )  # fmt: skip
     from benchmarks.aot import compile_step, describe
 

@@ -1,7 +1,7 @@
 """Measurements that need a process of their own: peak memory, and a step over several devices.
 
 `python -m benchmarks.child memory FORM HEADS HEAD_SIZE LENGTH...` and
-`python -m benchmarks.child devices EXPERIMENT COUNT BATCH SHORT` print one JSON object.
+`python -m benchmarks.child devices EXPERIMENT PARALLEL BATCH SHORT` print one JSON object.
 """
 
 import json
@@ -22,9 +22,9 @@ def attention_peaks(form: str, heads: int, head_size: int, lengths: tuple[int, .
     return _run("memory", form, str(heads), str(head_size), *(str(length) for length in lengths))
 
 
-def devices_seconds(experiment: str, devices: int, batch: int, short: bool) -> dict:
-    """The timing of a step of `batch` examples sharded over so many devices, as `measure.Timing`."""
-    return _run("devices", experiment, str(devices), str(batch), str(int(short)), devices=devices)
+def devices_seconds(experiment: str, parallel: str, devices: int, batch: int, short: bool) -> dict:
+    """The timing of a step of `batch` examples over so many devices, as `measure.Timing`."""
+    return _run("devices", experiment, parallel, str(batch), str(int(short)), devices=devices)
 
 
 def _run(*arguments: str, devices: int = 1) -> dict:
@@ -79,13 +79,13 @@ def _forget_peak() -> None:
         _CLEAR.write_text("5")
 
 
-def _devices(experiment: str, devices: str, batch: str, short: str) -> dict:
+def _devices(experiment: str, parallel: str, batch: str, short: str) -> dict:
     from dataclasses import asdict, replace
 
     import jax
+    import numpy as np
 
     from benchmarks.measure import measure
-    from benchmarks.shard import shard, step_shapes
     from jaxgen import runner
     from jaxgen.experiments.registry import find_experiment
     from jaxgen.training.runtime import tune_allocator
@@ -93,19 +93,18 @@ def _devices(experiment: str, devices: str, batch: str, short: str) -> dict:
     tune_allocator()
     chosen = replace(find_experiment(experiment)(), batch_size=int(batch))
     data = chosen.load()
-    _, order, state = runner.prepare(chosen, data)
-    used = jax.devices()[: int(devices)]
-    step, state_at, batch_at = shard(step_shapes(chosen, data), used, "mesh")
-    state = jax.tree.map(lambda leaf, at: jax.device_put(leaf, at.sharding), state, state_at)
-    taken = data.train.take(data.train.arrays, order.indices_for(0, 1)[0])
-    placed = jax.tree.map(lambda leaf, at: jax.device_put(leaf, at.sharding), taken, batch_at)
+    steps = 2 if short == "1" else chosen.steps_per_dispatch
+    task, order, plan, state = runner.prepare(chosen, data, runner.Devices(parallel))
+    dispatch = plan.dispatch(task.step, data.train.take, steps, state)
+    arrays, indices = plan.put_arrays(data.train.arrays), order.indices_for(0, steps)
 
     def call():
         nonlocal state
-        state, metrics = step(state, placed)
-        return metrics
+        state, report = dispatch(state, arrays, indices, np.int32(steps))
+        return report
 
-    return asdict(measure(call, 3 if short == "1" else 30)) | {"devices": len(used)}
+    timing = measure(call, 3 if short == "1" else 9).divided(steps)
+    return asdict(timing) | {"devices": jax.device_count()}
 
 
 if __name__ == "__main__":

@@ -146,5 +146,5 @@ def _measure(name: str, short: bool) -> tuple[list[dict], list[dict]]:
         batch = experiment.batch_size
         sweeps = {"batch": Sweep((batch // 2, batch, 2 * batch), change_batch)}
     rows, exponents = run_model(name, experiment, sweeps, short=short)
-    rows += run_devices(name, _models()[name], experiment, rows[0], short=short)
+    rows += run_devices(name, _models()[name], experiment, short=short)
     return rows, exponents

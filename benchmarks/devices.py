@@ -1,40 +1,34 @@
-"""The step over 1, 2, ... devices: a batch sharded, the state on each.
+"""The step over 1, 2, ... devices, under pmap and over a mesh: the same batch, or one that grows.
 
-On a CPU the devices are virtual ones of one process, no more than there are cores; accelerators are
-taken as they are.
+On a CPU the devices are virtual ones of one process that share its cores, no more than there are;
+accelerators are taken as they are.
 """
 
 import os
-from typing import Any
+from dataclasses import replace
 
 import jax
 
 from benchmarks.child import devices_seconds
+from benchmarks.model import mathematics
 from jaxgen.experiments.base import Experiment
 
 
-def run_devices(
-    name: str, experiment_name: str, experiment: Experiment, base: dict[str, Any], *, short: bool
-) -> list[dict]:
-    """One row a number of devices; the mathematics is that of `base`, the same step on one device."""
+def run_devices(name: str, experiment_name: str, experiment: Experiment, *, short: bool) -> list:
+    """One row a strategy, growth and number of devices."""
     most = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else jax.device_count()
     counts = [count for count in (1, 2, 4, 8, 16, 32, 64) if count <= most]
-    rows = []
-    for count in counts[:2] if short else counts:
-        if experiment.batch_size % count:
-            continue
-        timing = devices_seconds(experiment_name, count, experiment.batch_size, short)
-        used = timing.pop("devices")
-        same = (
-            "dtype",
-            "mathematics_flops",
-            "walk_flops",
-            "xla_flops",
-            "least_bytes",
-            "touched_bytes",
-        )
-        row = {key: base[key] for key in same} | timing
-        rows.append(
-            row | {"benchmark": name, "case": f"devices {used}", "sweep": "devices", "value": used}
-        )
+    data, rows = experiment.load(), []
+    for parallel in ("pmap",) if short else ("pmap", "mesh"):
+        for growth in ("strong",) if short else ("strong", "weak"):
+            for count in counts[:2] if short else counts:
+                batch = experiment.batch_size * (count if growth == "weak" else 1)
+                if batch % count:
+                    continue
+                timing = devices_seconds(experiment_name, parallel, count, batch, short)
+                used = timing.pop("devices")
+                row = timing | mathematics(replace(experiment, batch_size=batch), data)
+                sweep = f"devices, {parallel}, {growth}"
+                row |= {"benchmark": name, "case": f"{sweep} {used}", "sweep": sweep, "value": used}
+                rows.append(row)
     return rows

@@ -5,18 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import jax
 import numpy as np
 
 from benchmarks.ceilings import Ceilings
 from benchmarks.fit import fitted_exponent
 from benchmarks.measure import measure
+from benchmarks.shard import step_shapes
 from jaxgen import runner
 from jaxgen.costs.count import count, xla_flops
 from jaxgen.costs.roofline import CeilingError, fraction_of_ceiling, roofline
 from jaxgen.data import Data
 from jaxgen.experiments.base import Experiment
-from jaxgen.training.parallel import make_dispatch, put_arrays
 
 
 @dataclass(frozen=True)
@@ -61,36 +60,41 @@ def measure_step(
 ) -> dict[str, Any]:
     """One row: the step inside the dispatch that `jaxgen` trains with."""
     steps = 2 if short else experiment.steps_per_dispatch
-    task, order, state = runner.prepare(experiment, data)
+    task, order, plan, state = runner.prepare(experiment, data)
     indices, trips = order.indices_for(0, steps), np.int32(steps)
-    arrays = put_arrays(data.train.arrays)
-    dispatch = make_dispatch(task.step, data.train.take, steps)
-    batch = jax.eval_shape(data.train.take, arrays, indices[0])
-    shapes = jax.eval_shape(lambda: state)
-    table = experiment.costs(data.spec)
+    arrays = plan.put_arrays(data.train.arrays)
+    dispatch = plan.dispatch(task.step, data.train.take, steps, state)
     start = time.perf_counter()
     compiled = dispatch.lower(state, arrays, indices, trips).compile()
     compile_seconds = time.perf_counter() - start
 
     def call():
         nonlocal state
-        state, metrics = compiled(state, arrays, indices, trips)
-        return metrics
+        state, report = compiled(state, arrays, indices, trips)
+        return report
 
     timing = measure(call, 3 if short else 9).divided(steps)
     return {
         "benchmark": name, "case": case, **asdict(timing), "steps_per_dispatch": steps,
         "compile_seconds": compile_seconds,
+        "xla_bytes": compiled.cost_analysis().get("bytes accessed"),
+        **mathematics(experiment, data),
+    }  # fmt: skip
+
+
+def mathematics(experiment: Experiment, data: Data) -> dict[str, Any]:
+    """What a step should cost: by the table, by a walk over it, and by XLA; nothing is run."""
+    task, state, batch, _ = step_shapes(experiment, data)
+    table = experiment.costs(data.spec)
+    return {
         "dtype": getattr(experiment.model, "compute_dtype", "float32"),
         "mathematics_flops": table.matmul_flops,
         "mathematics_elementwise_flops": table.elementwise_flops,
-        "walk_flops": count(task.step, shapes, batch).matmul_flops,
-        "xla_flops": xla_flops(task.step, shapes, batch),
+        "walk_flops": count(task.step, state, batch).matmul_flops,
+        "xla_flops": xla_flops(task.step, state, batch),
         "least_bytes": table.least_bytes(),
-        "xla_bytes": compiled.cost_analysis().get("bytes accessed"),
-        "touched_bytes": sum(leaf.nbytes for leaf in jax.tree.leaves(state.params)) * 3
-        + table.activation_bytes,
-    }  # fmt: skip
+        "touched_bytes": 12 * table.parameters + table.activation_bytes,
+    }
 
 
 def set_against(row: dict[str, Any], ceilings: Ceilings) -> str | None:

@@ -47,7 +47,7 @@ def binarised(
 def elbo_terms(
     model: VAE, params, image: Float[Array, "B height width C"], noise: Float[Array, "B Z"]
 ) -> tuple[Float[Array, " B"], Float[Array, " B"]]:
-    """-log p(x|z), with z from q(z|x) by standard normal noise, and KL(q(z|x) || p(z)); nats an image."""
+    """-log p(x|z), with z from q(z|x) by standard normal noise, and KL(q(z|x) || p(z)), in nats."""
     posterior = model.apply({"params": params}, image, method="encode")
     latent = vae.reparameterise(posterior.mean, posterior.log_variance, noise)
     decoded = model.apply({"params": params}, latent, method="decode")

@@ -14,6 +14,9 @@ from jaxgen.costs.conventions import find_convention
 from jaxgen.costs.hardware import find_accelerator
 from jaxgen.equations.attention_forms import fused
 from jaxgen.experiments.registry import experiment_names
+from jaxgen.training.metrics import Mean
+from jaxgen.training.state import State
+from jaxgen.training.task import Task
 
 pytest.importorskip("libtpu", reason="the TPU compiler is not installed: jaxgen[tpu-aot]")
 
@@ -25,7 +28,7 @@ def four_chips():
 
 def smallest(name):
     """An experiment with its data; a deep model as one layer, since each compiles alike."""
-    experiment, data = presets.find(name, None, None)
+    experiment, data = presets.find(name)
     if hasattr(experiment.model, "num_layers"):
         experiment = replace(experiment, model=replace(experiment.model, num_layers=1))
     return experiment, data
@@ -54,9 +57,34 @@ def test_every_experiment_compiles_for_a_tpu(four_chips, name):
     assert result.to_json()["kind"] == "compiled, not run"
 
 
-def test_zero_spreads_the_state(four_chips):
+def test_pmap_compiles_the_same_step(four_chips):
     experiment, data = smallest("vae-digits")
-    result = aot.compile_step("vae-digits", experiment, data, four_chips, parallel="zero")
+    over_mesh, mapped = (
+        aot.compile_step("vae-digits", experiment, data, four_chips, parallel=parallel)
+        for parallel in ("mesh", "pmap")
+    )
+    assert mapped.fits and mapped.collectives["all-reduce"] >= 1
+    assert mapped.mathematics_flops == over_mesh.mathematics_flops
+    assert mapped.compiler_flops == pytest.approx(over_mesh.compiler_flops, rel=0.05)
+    assert mapped.sent_bytes == pytest.approx(over_mesh.sent_bytes, rel=0.05)
+
+
+def test_pieces_of_a_batch_take_the_time_of_the_whole(four_chips):
+    """The loop over pieces is counted as often as it runs, which the compiler's FLOPs are not."""
+    experiment, data = smallest("vae-digits")
+    experiment = replace(experiment, batch_size=4096)
+    whole = aot.compile_step("vae-digits", experiment, data, four_chips)
+    pieces = aot.compile_step("vae-digits", replace(experiment, accumulate=4), data, four_chips)
+    assert (pieces.accumulate, pieces.loops_of_unknown_length) == (4, 1)
+    assert pieces.compiler_flops < 0.4 * whole.compiler_flops
+    # Four small pieces take longer than one: the update's share, and matrices not so well filled.
+    assert 0.9 < pieces.cycles_seconds / whole.cycles_seconds < 3
+    assert "are taken --accumulate times: 4" in aot.describe(pieces)
+
+
+def test_a_split_state_is_a_part_on_each_chip(four_chips):
+    experiment, data = smallest("vae-digits")
+    result = aot.compile_step("vae-digits", experiment, data, four_chips, mesh="fsdp=4")
     table = experiment.costs(data.spec)
     # Parameters lie in parts and are gathered to compute with, which replicated ones need not be.
     assert result.collectives["all-gather"] > 0
@@ -95,9 +123,14 @@ def test_what_does_not_fit_is_said_rather_than_raised(four_chips, monkeypatch):
     experiment, data = smallest("vae-digits")
 
     def huge(experiment, data):
-        state = jax.ShapeDtypeStruct((3, 2**31), jnp.float32)
-        batch = jax.ShapeDtypeStruct((8, 4), jnp.float32)
-        return Shapes(lambda s, b: (s + 1, b.sum()), state, batch)
+        def step(state, batch):
+            return state._replace(params=state.params + 1), {"loss": Mean.of(batch["x"])}
+
+        count = jax.ShapeDtypeStruct((), jnp.int32)
+        params = jax.ShapeDtypeStruct((3, 2**31), jnp.float32)
+        state = State(count, params, (), count, count)
+        batch = {"x": jax.ShapeDtypeStruct((8, 4), jnp.float32)}
+        return Shapes(Task(init=list, step=step, evaluate=dict, sample=list), state, batch, 1)
 
     monkeypatch.setattr(aot, "step_shapes", huge)
     result = aot.compile_step("huge", experiment, data, four_chips)
@@ -127,7 +160,7 @@ def test_the_compilers_message_about_memory(message, expected):
     [("gpt2-124m", 124_439_808, 12), ("gpt3-1.3b", 1.3e9, 24)],
 )
 def test_the_presets_are_the_published_sizes(name, parameters, layers):
-    experiment, data = presets.find(name, 8, None)
+    experiment, data = presets.find(name, batch_size=8)
     table = experiment.costs(data.spec)
     assert table.parameters == pytest.approx(parameters, rel=0 if layers == 12 else 0.02)
     assert (table.sizes["L"], table.sizes["V"], table.sizes["B"]) == (layers, 50257, 8)
@@ -147,10 +180,14 @@ def test_mfu_by_another_convention(four_chips):
 def test_the_scaling_table_has_a_row_for_each_case():
     row = {
         "experiment": "x", "growth": "fixed", "chips": 4, "batch_size": 8, "fits": True,
+        "parallel": "mesh data=4", "accumulate": 2,
         "bytes_per_chip": 2e9, "estimated_seconds": 0.5, "collective_seconds": 0.1,
         "bound_seconds": 0.25, "mfu": 0.5, "compile_seconds": 3.0,
     }  # fmt: skip
     text = scaling.markdown([row, row | {"fits": False, "mfu": None}])
-    assert "| x | fixed | 4 | 8 | yes | 2.00 | 500.0 | 100.0 | 250.0 | 50.0% | 3 |" in text
-    assert "| x | fixed | 4 | 8 | no | 2.00 | - | - | 250.0 | - | 3 |" in text
+    assert (
+        "| x | fixed | 4 | data=4 | 8 | 2 | yes | 2.00 | 500.0 | 100.0 | 250.0 | 50.0% | 3 |"
+        in text
+    )
+    assert "| x | fixed | 4 | data=4 | 8 | 2 | no | 2.00 | - | - | 250.0 | - | 3 |" in text
     assert "not run" in text.splitlines()[0]

@@ -38,7 +38,7 @@ def test_a_short_run_writes_numbers_table_and_pictures(results):
     }  # fmt: skip
     assert values["short"] and values["machine"]["backend"] == "cpu"
     cases = [row["case"] for row in values["rows"]]
-    assert cases[:4] == ["as trained", "batch 32", "batch 128", "devices 1"]
+    assert cases[:4] == ["as trained", "batch 32", "batch 128", "devices, pmap, strong 1"]
     for row in values["rows"]:
         assert set(row) >= ROW
         assert row["walk_flops"] == row["mathematics_flops"]
@@ -56,26 +56,29 @@ def test_a_result_compared_with_itself_has_ratios_of_one(results, capsys):
 
 
 def test_devices_double_up_to_the_cores(monkeypatch):
+    """Under both strategies, with the batch as it is and with one that grows."""
     asked = []
 
-    def seconds(experiment, count, batch, short):
-        asked.append((experiment, count, batch))
+    def seconds(experiment, parallel, count, batch, short):
+        asked.append((parallel, count, batch))
         return {"n": 3, "median_seconds": 1.0 / count, "devices": count}
 
     monkeypatch.setattr(devices, "devices_seconds", seconds)
     monkeypatch.setattr(devices.os, "cpu_count", lambda: 4)
-    base = dict.fromkeys(
-        ("dtype", "mathematics_flops", "walk_flops", "xla_flops", "least_bytes", "touched_bytes"), 1
-    )
-    from jaxgen.experiments.gpt_python import GPTPython
+    from jaxgen.experiments.vae_digits import VAEDigits
 
-    rows = devices.run_devices("gpt", "gpt-python", GPTPython(), base, short=False)
-    assert asked == [("gpt-python", 1, 16), ("gpt-python", 2, 16), ("gpt-python", 4, 16)]
-    assert [(row["value"], row["median_seconds"]) for row in rows] == [
+    experiment = VAEDigits(batch_size=16)
+    rows = devices.run_devices("vae", "vae-digits", experiment, short=False)
+    batches = [(1, 16), (2, 16), (4, 16), (1, 16), (2, 32), (4, 64)]
+    assert asked == [(parallel, *each) for parallel in ("pmap", "mesh") for each in batches]
+    assert [(row["value"], row["median_seconds"]) for row in rows[:3]] == [
         (1, 1.0),
         (2, 0.5),
         (4, 0.25),
     ]
+    one, four = rows[3], rows[5]
+    assert (one["sweep"], four["case"]) == ("devices, pmap, weak", "devices, pmap, weak 4")
+    assert four["mathematics_flops"] == 4 * one["mathematics_flops"] == four["walk_flops"]
 
 
 BAD_INPUT = {
@@ -90,17 +93,28 @@ BAD_INPUT = {
     "unknown topology": ("aot gpt-python --topology v5e:3x5", "no topology 'v5e:3x5'; known are v4:"),
     "unknown generation": ("aot gpt-python --topology h100", "no topology 'h100'; known are v4:"),
     "chips that do not divide": (
-        "aot gpt-python --topology v5e:4x8", "32 devices do not divide a batch of 16: give a --batch",
+        "aot gpt-python --topology v5e:4x8", "--batch-size 16 is not a multiple of 32 devices: give",
     ),
     "unknown convention": ("aot gpt-python --convention mine", "no convention 'mine'; known are jaxgen"),
     "a transformer's convention": (
         "aot vae-digits --convention PaLM", "--convention PaLM counts transformers",
     ),
-    "attention where there is none": ("aot vae-digits --attention fused", "vae-digits has no attention"),
-    "parallel": ("aot gpt-python --parallel pmap", "--parallel"),
+    "attention where there is none": ("aot vae-digits --attention fused", "vae-digits has no transformer"),
+    "parallel": ("aot gpt-python --parallel all", "--parallel"),
+    "another mesh": (
+        "aot gpt-python --mesh data=3", "--mesh data=3 is of 3 devices, but there are 16",
+    ),
+    "heads that do not divide": (
+        "aot gpt-python --mesh model=16", "model=16 does not divide axis 1 of params/block0/attention/key",
+    ),
+    "no remat": ("aot vae-digits --remat", "--remat: vae-digits has no transformer"),
+    "scaling's batch": ("scaling --batch-size 6 --topologies v5e:2x2", "6 is not a multiple of 4 chips"),
     "scaling": ("scaling --topologies v5e:9x9", "no topology 'v5e:9x9'"),
 }  # fmt: skip
-NEED_LIBTPU = ("chips that do not divide", "unknown convention", "a transformer's convention")
+NEED_LIBTPU = (
+    "chips that do not divide", "unknown convention", "a transformer's convention", "another mesh",
+    "heads that do not divide",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BAD_INPUT)

@@ -5,9 +5,16 @@ import os
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+from jax.sharding import PartitionSpec as P
 
 from jaxgen.errors import UserError
+from jaxgen.models.gpt import GPT, MODEL_AXES
+from jaxgen.models.gpt_config import GPTConfig
+from jaxgen.training.parallel import make_plan
 from jaxgen.training.sharding import check_batch, count_split, parse_mesh, specs
 
 # A process of its own, since the number of CPU devices is fixed when jax starts. Every family, noise and
@@ -40,7 +47,8 @@ EXPERIMENTS = {
 }
 PLANS = {
     "pmap": ("pmap", None), "data=8": ("mesh", "data=8"), "fsdp=8": ("mesh", "fsdp=8"),
-    "data=4,model=2": ("mesh", "data=4,model=2"), "data=2,fsdp=2,model=2": ("mesh", "data=2,fsdp=2,model=2"),
+    "data=4,model=2": ("mesh", "data=4,model=2"),
+    "data=2,fsdp=2,model=2": ("mesh", "data=2,fsdp=2,model=2"),
 }
 
 def trained(experiment, devices):
@@ -66,7 +74,9 @@ for name, experiment in EXPERIMENTS.items():
         its_losses, its_params, used, text = trained(replace(experiment, accumulate=3), devices)
         found[f"{name} {plan}"] = {
             "devices": used, "text": text,
-            "loss": max(abs(a[m] - b[m]) / max(1, abs(a[m])) for a, b in zip(losses, its_losses) for m in a),
+            "loss": max(
+                abs(a[m] - b[m]) / max(1, abs(a[m])) for a, b in zip(losses, its_losses) for m in a
+            ),
             "params": max(float(np.abs(a - b).max()) for a, b in zip(params, its_params)),
         }
 print(json.dumps(found))
@@ -97,3 +107,54 @@ def test_one_device_and_eight_train_alike(families):
         # rounding moves a step of 1e-3 (gpt: 3e-5, 100 steps of warm-up) by a part of itself.
         assert one["params"] < (3e-4 if narrow else 1e-4), (name, one)
     print(json.dumps(found, indent=1))
+
+
+def test_rules_by_name():
+    """Heads and hidden features over model, the longest other axis over fsdp; the rest stays whole."""
+    shapes = {
+        "attention": {
+            "query": {"kernel": np.zeros((6, 4, 2))},
+            "out": {"kernel": np.zeros((4, 2, 6))},
+        },
+        "mlp": {"in": {"kernel": np.zeros((6, 8)), "bias": np.zeros(8)}},
+        "scale": np.zeros(5),
+    }
+    # A moment lies as its parameter does.
+    state = {"params": shapes, "mu": shapes, "step": np.zeros(())}
+    found = specs(state, {"data": 2, "fsdp": 2, "model": 4}, MODEL_AXES)
+    for of_state in (found["params"], found["mu"]):
+        assert of_state["attention"]["query"]["kernel"] == P("fsdp", "model", None)
+        assert of_state["attention"]["out"]["kernel"] == P("model", None, "fsdp")
+        assert of_state["mlp"]["in"] == {"kernel": P("fsdp", "model"), "bias": P("model")}
+        assert of_state["scale"] == P(None)
+    assert found["step"] == P()
+    assert count_split(found["params"]) == {"data": 0, "fsdp": 3, "model": 4}
+
+
+def test_every_rule_of_the_gpt_has_a_parameter():
+    model = GPT(GPTConfig(1, 2, 8, 12, 8), 11)
+    params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8), jnp.int32))["params"]
+    split = specs(params, {"data": 1, "fsdp": 1, "model": 2}, MODEL_AXES)
+    # query, key, value with biases, out; in with bias, out
+    assert count_split(split)["model"] == 6 + 1 + 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: parse_mesh("data=2,heads=2"), "'heads=2' is no axis with its size; write for example"),
+        (lambda: parse_mesh("data=0"), "'data=0' is no axis"),
+        (lambda: check_batch(12, 8, 1), "--batch-size 12 is not a multiple of 8 devices: give a mult"),
+        (lambda: check_batch(16, 8, 3), "of 8 devices times --accumulate 3: give a multiple of 24"),
+        (lambda: make_plan("mesh", "data=2", batch_size=8), "of 2 devices, but there are 1: choose"),
+        (lambda: make_plan("pmap", "data=1", batch_size=8), "belongs to --parallel mesh, not pmap"),
+        (
+            lambda: specs({"mlp": {"in": {"bias": np.zeros(8)}}}, {"model": 3, "fsdp": 1}, MODEL_AXES),
+            r"model=3 does not divide axis 0 of mlp/in/bias, \(8,\): choose a number of heads",
+        ),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_one_sentence(call, message):
+    with pytest.raises(UserError, match=message) as error:
+        call()
+    assert "\n" not in str(error.value)
