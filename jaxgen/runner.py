@@ -12,8 +12,9 @@ from jaxgen.experiments.base import Experiment
 from jaxgen.experiments.registry import find_experiment
 from jaxgen.fields import differences, from_json, to_json
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.distributed import is_main
 from jaxgen.training.loop import Cadence, train
-from jaxgen.training.parallel import Plan, is_main, make_plan, wait_for_all
+from jaxgen.training.parallel import Plan, make_plan, wait_for_all
 from jaxgen.training.run import Run, create_run, open_run, refuse_existing, run_path, save_config
 from jaxgen.training.state import State
 from jaxgen.training.task import Task

@@ -12,9 +12,10 @@ import numpy as np
 
 from jaxgen.errors import Interrupted, UserError
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.distributed import is_main
 from jaxgen.training.log import MetricsLog, plot_curves
 from jaxgen.training.metrics import to_floats
-from jaxgen.training.parallel import Plan, Report, is_main
+from jaxgen.training.parallel import Plan, Report
 from jaxgen.training.progress import Progress
 from jaxgen.training.run import Run
 from jaxgen.training.state import State

@@ -224,11 +224,6 @@ class Plan:
 _any = jax.jit(jnp.any)
 
 
-def is_main() -> bool:
-    """Whether this process is the one that writes what only one may write."""
-    return jax.process_index() == 0
-
-
 def wait_for_all(what: str) -> None:
     """Return when every process has come here."""
     if jax.process_count() > 1:
