@@ -15,7 +15,6 @@ from jaxgen.costs.table import Cost, Row, Table
 
 
 @runtime_checkable  # so that beartype can check it in tests
-@runtime_checkable  # so that beartype can check it in tests
 class GANSizes(Protocol):
     """The fields of a GAN's config that decide its cost (`jaxgen.models.gan_config.GANConfig`)."""
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from jaxgen.costs.formula import plus, times
-from jaxgen.costs.rows import AdamSizes, adam, elementwise, matmul
+from jaxgen.costs.rows import FLOAT32_BYTES, AdamSizes, adam, elementwise, matmul
 from jaxgen.costs.table import Cost, Row, Table
 
 
@@ -56,7 +56,7 @@ def gpt_step(
     }  # fmt: skip
     blocks = [*_attention(config, sizes), *_feed_forward(config, sizes)]
     if config.remat:
-        blocks = _recomputed(blocks, config, sizes)
+        blocks = _recomputed(blocks)
     rows = [*_embedding(config, sizes), *blocks, *_head(config, sizes)]
     parameters = plus(*(row.parameters for row in rows))
     # What decays: kernels and the two tables, neither biases nor norms.
@@ -156,28 +156,28 @@ def _head(config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
     ]  # fmt: skip
 
 
-def _recomputed(rows: list[Row], config: GPTSizes, sizes: Mapping[str, int]) -> list[Row]:
+def _recomputed(rows: list[Row]) -> list[Row]:
     """The rows of the blocks with their forward pass run again in the backward pass.
 
-    All but what only leads to a block's output, which nothing in the backward pass reads. What is kept
-    is each block's input.
+    All but what only leads to a block's output, which nothing in the backward pass reads. The output
+    itself is the next block's input and is kept. Any other result is made and read within one phase,
+    so that it need not cross the memory.
     """
-    unread = ("mlp out", "mlp out bias", "mlp dropout", "mlp residual")
-    again = [
-        replace(
-            row,
-            backward=Cost(
-                plus(row.backward.flops, row.forward.flops),
-                plus(row.backward.bytes, row.forward.bytes),
-            ),
-            activation_bytes="0",
-        )
-        if row.name not in unread
-        else row
-        for row in rows
-    ]
-    kept = times(_item_bytes(config), "L·B·T·D")
-    return [*again, Row("blocks' inputs", "elementwise", sizes, activation_bytes=kept)]
+    output = "mlp out"
+    unread = (output, "mlp out bias", "mlp dropout", "mlp residual")
+
+    def again(row: Row) -> Row:
+        if row.name == output:
+            return row
+        forward, backward = row.forward, row.backward
+        if row.kind == "matmul":  # its kernel is read in both phases, and the gradient written
+            forward = replace(forward, bytes=times(FLOAT32_BYTES, row.parameters))
+            backward = replace(backward, bytes=times(2 * FLOAT32_BYTES, row.parameters))
+        if row.name not in unread:
+            backward = replace(backward, flops=plus(backward.flops, forward.flops))
+        return replace(row, forward=forward, backward=backward, activation_bytes="0")
+
+    return [again(row) for row in rows]
 
 
 def _projection(

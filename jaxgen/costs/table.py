@@ -13,11 +13,13 @@ Conventions, stated here once (`conventions.py` has those of other people):
   backward will need; backward reads those and the parameters and writes the gradients; update reads
   gradients, reads and writes parameters and moments. Elementwise work is fused with its neighbours;
   attention's T·S matrices stay on the chip (Dao et al. 2022, https://arxiv.org/abs/2205.14135), and so
-  do logits, from which loss and gradient are made piece by piece. Nothing else is recomputed. The bound
-  holds where arrays do not fit into a cache; where they stay in one between phases, less moves.
+  do logits, from which loss and gradient are made piece by piece. Nothing else is recomputed unless the
+  model asks for it; such results are made and read in the backward pass alone and need not cross. The
+  bound holds where arrays do not fit into a cache; where they stay in one between phases, less moves.
 - **Activation bytes** are what the mathematics of the backward pass reads, one result for each
-  operation, T·S matrices and logits included, nothing recomputed. Automatic differentiation may keep
-  more, several arrays for one elementwise function, until the compiler fuses them.
+  operation, T·S matrices and logits included, nothing recomputed unless asked for. Automatic
+  differentiation may keep more, several arrays for one elementwise function, until the compiler fuses
+  them.
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -81,10 +82,14 @@ def test_adam_by_hand():
     """Seven arrays a parameter: reads g, p, m, v and writes p, m, v; 14 FLOPs."""
     config = OptimizerConfig(clip_norm=1.0, weight_decay=0.1)
     table = Table("adam", tuple(adam({"P": 10, "M": 8}, "P", "M", config)))
-    assert table.flops("update") == table.flops() == (2 + 3 + 14) * 10 + 2 * 8
+    # norm, clipping, Adam, and a selection for each of the three arrays that the guard keeps
+    assert table.flops("update") == table.flops() == (2 + 3 + 14 + 3) * 10 + 2 * 8
     assert table.least_bytes() == 4 * 10 * (7 + 1)  # clipping reads the gradient once before
-    plain = Table("adam", tuple(adam({"P": 10}, "P", "P", OptimizerConfig(), norm_metric=False)))
-    assert plain.flops() == 140 and plain.least_bytes() == 280
+    plain = Table("adam", tuple(adam({"P": 10}, "P", "P", OptimizerConfig())))
+    assert plain.flops() == (2 + 14 + 3) * 10 and plain.least_bytes() == 280
+    rows = adam({"P": 10}, "P", "P", OptimizerConfig(), ema=True)
+    averaged = Table("adam", tuple(rows))  # two products, a sum and a selection; read and written
+    assert averaged.flops() == 190 + 40 and averaged.least_bytes() == 280 + 4 * 10 * 2
 
 
 def small_gpt():
@@ -123,6 +128,33 @@ def test_a_gpt_s_activations_by_hand():
     B, T, N, D, F, V, L = 5, 7, 3, 18, 29, 23, 2
     layer = B * T * (D + 3 * D + D + D + D + F + F + D) + B * N * T * T
     assert small_gpt().activation_bytes == 4 * (L * layer + B * T * (D + D + V))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_recomputed_gpt_by_hand(tied):
+    """Kept are the embedding's and the blocks' outputs; a block is redone but for its last product."""
+    B, T, N, D, F, V, L, M = 5, 7, 3, 18, 29, 23, 2, 11
+    sizes = {"batch_size": B, "seq_len": T, "vocab_size": V}
+    config = GPTConfig(L, N, D, F, M, tied_head=tied, dropout=0.1)
+    kept, redone = (
+        gpt_step(replace(config, remat=remat), OptimizerConfig(), **sizes)
+        for remat in (False, True)
+    )
+    assert redone.parameters == kept.parameters
+    assert redone.flops("forward") == kept.flops("forward")
+    assert redone.flops("update") == kept.flops("update")
+    products = L * B * T * (4 * D * D + D * F + 2 * T * D)
+    assert redone.matmul_flops - kept.matmul_flops == 2 * products
+    # two LayerNorms; four biases of D; scale, mask and softmax; dropout and sum of one part; bias, gelu
+    each = B * T * (2 * 7 * D + 4 * D + (2 + 1) * D + (1 + 7) * F) + B * N * T * T * (2 + 5)
+    assert redone.elementwise_flops - kept.elementwise_flops == L * each
+
+    stream, P = (L + 1) * B * T * D, kept.parameters
+    # One dropout mask, of the embedding, a byte each; the last norm's input and the logits.
+    assert redone.activation_bytes == 4 * (stream + B * T * (D + V)) + B * T * D
+    assert redone.least_bytes("forward") == 4 * (P + tied * V * D - (M - T) * D + stream)
+    matrices = L * (4 * D * D + 2 * D * F) + V * D  # read to pass the gradient on
+    assert redone.least_bytes("backward") == 4 * (matrices + P + stream)
 
 
 def test_a_letter_has_one_size():
