@@ -25,7 +25,7 @@ from jaxgen.models.vae_config import VAEConfig
 from jaxgen.objectives.gan import choose_losses, make_gan_losses
 from jaxgen.objectives.vae import make_vae_loss
 from jaxgen.training.config import OptimizerConfig
-from jaxgen.training.parallel import make_dispatch
+from jaxgen.training.parallel import make_plan
 
 DIGITS = ImageSpec(8, 8, 1, 10)
 ODD = ImageSpec(5, 7, 3, None)
@@ -48,6 +48,7 @@ def assert_equal(step):
 EXPERIMENTS = {
     "gpt": lambda text: (GPTPython(), text(103)),
     "gpt-2 form": lambda text: (GPTPython(model=GPTConfig()), text(103)),
+    "gpt, recomputed": lambda text: (GPTPython(model=modern_gpt(remat=True)), text(103)),
     "vae": lambda text: (VAEDigits(), DIGITS),
     # Without dropout: XLA counts the integer work that makes its random bits, here 2 % of the step.
     "gan": lambda text: (GANDigits(model=GANConfig(discriminator_dropout=0.0)), DIGITS),
@@ -106,6 +107,7 @@ FLAVOURS = {
     "use_bias": [True, False],
     "tied_head": [True, False],
     "dropout": [0.0, 0.1],
+    "remat": [False, True],
     "compute_dtype": ["float32", "bfloat16"],
 }
 
@@ -156,11 +158,11 @@ def test_gpt_forward_pass_is_the_table_s():
 
 
 def test_vae_and_gan_forward_passes_are_the_tables(step_of):
-    key = jax.random.key(0)
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 6))
     vae = VAEDigits(batch_size=6, model=VAEConfig((17, 11), 3), binarise="no")
     step = step_of(vae, ODD)
     loss = make_vae_loss(VAE(vae.model, ODD.shape), "no")
-    walked = count(loss, step.state.params, step.batch, key)
+    walked = count(loss, step.state.params, step.batch, keys)
     assert walked.matmul_flops == step.table.flops("forward", CONTRACTIONS)
 
     gan = GANDigits(batch_size=6, model=GANConfig(7, (11, 13), (17, 5)))
@@ -168,7 +170,7 @@ def test_vae_and_gan_forward_passes_are_the_tables(step_of):
     players = Generator(gan.model, ODD.shape), Discriminator(gan.model)
     losses = make_gan_losses(*players, choose_losses("non-saturating", "none"))
     G, D = step.state.params["generator"], step.state.params["discriminator"]
-    walked = count(losses[0], D, G, step.batch, key) + count(losses[1], G, D, step.batch, key)
+    walked = count(losses[0], D, G, step.batch, keys) + count(losses[1], G, D, step.batch, keys)
     assert walked.matmul_flops == step.table.flops("forward", CONTRACTIONS)
 
 
@@ -188,7 +190,8 @@ def test_the_dispatched_program_needs_its_trip_count_and_then_is_so_many_steps(s
     arrays = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), data.train.arrays)
     indices = jax.ShapeDtypeStruct((4, 6), jnp.int32)
     arguments = (step.state, arrays, indices, jax.ShapeDtypeStruct((), jnp.int32))
-    dispatch = make_dispatch(step.task.step, data.train.take, 4)
+    plan = make_plan("jit", None, batch_size=6)
+    dispatch = plan.dispatch(step.task.step, data.train.take, 4, step.state)
     with pytest.raises(CountError, match="while: how often this loop runs depends on data"):
         count(dispatch, *arguments)
     for trips in (1, 4):
@@ -197,7 +200,7 @@ def test_the_dispatched_program_needs_its_trip_count_and_then_is_so_many_steps(s
     theirs = xla_flops(dispatch, *arguments)
     one = step.table.matmul_flops
     assert one < theirs < 2 * one, "XLA counts the loop's body once, whatever the count is"
-    single = make_dispatch(step.task.step, data.train.take, 1)
+    single = plan.dispatch(step.task.step, data.train.take, 1, step.state)
     indices = jax.ShapeDtypeStruct((1, 6), jnp.int32)
     assert count(single, step.state, arrays, indices, 1).matmul_flops == one
 
@@ -214,6 +217,51 @@ def test_optimizer_rows_follow_the_config(step_of):
         assert 1 <= walked.elementwise_flops / step.table.elementwise_flops < 1.5
     P = step.table.parameters
     biases = 17 + 2 * 3 + 17 + 64
-    assert sizes[None, 0.0] == 16 * P  # 14 for Adam, 2 for the norm that is reported
-    assert sizes[1.0, 0.0] == 19 * P
-    assert sizes[None, 0.1] == 16 * P + 2 * (P - biases)
+    assert sizes[None, 0.0] == 19 * P  # Adam 14, the norm that is reported 2, the guard 3
+    assert sizes[1.0, 0.0] == 22 * P
+    assert sizes[None, 0.1] == 19 * P + 2 * (P - biases)
+
+
+SMALL = {
+    "gpt": lambda text: (
+        GPTPython(
+            batch_size=6, seq_len=7, model=GPTConfig(max_seq_len=11, **SMALL_GPT, dropout=0.1)
+        ),
+        text(23),
+    ),
+    "vae": lambda text: (
+        VAEDigits(batch_size=6, model=VAEConfig((17, 11), 3), binarise="draw"),
+        ODD,
+    ),
+    "gan": lambda text: (
+        GANDigits(batch_size=6, model=GANConfig(7, (11, 13), (17, 5), 0.3)),
+        ODD,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_moving_average_costs_a_row_and_no_matmul(name, step_of, text_spec):
+    experiment, spec = SMALL[name](text_spec)
+    without, averaged = (
+        step_of(experiment, spec),
+        step_of(replace(experiment, ema_decay=0.99), spec),
+    )
+    P = without.table.parameters
+    assert parameters(averaged.state.ema) == P
+    extra = assert_equal(averaged).elementwise_flops - assert_equal(without).elementwise_flops
+    # a product with each of two constants, a sum, and the guard's selection
+    assert extra == 4 * P == averaged.table.flops("update") - without.table.flops("update")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_batch_in_pieces_costs_the_same_matmuls(name, step_of, text_spec):
+    """A loop over pieces whose trips are known: the table prices the whole batch, as does the walk."""
+    experiment, spec = SMALL[name](text_spec)
+    whole, cut = (step_of(replace(experiment, accumulate=pieces), spec) for pieces in (1, 2))
+    assert cut.table == whole.table
+    more = assert_equal(cut).elementwise_flops - assert_equal(whole).elementwise_flops
+    # Each piece's gradients are added to the sum, which is divided. Beside that a GAN's discriminator
+    # adds those on real and on generated images in each piece; a bias's is a sum over fewer examples.
+    P = whole.table.parameters
+    assert abs(more - 3 * P) < 0.5 * P
