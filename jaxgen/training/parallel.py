@@ -147,7 +147,7 @@ class Plan:
             program = _steps(functools.partial(step, axis=BATCH), take, size, patience)
             mapped = self._pmap(program, (None, None, 1, None))
             return lambda state, arrays, indices, count: mapped(
-                state, arrays, self._own_rows(indices, axis=1), count
+                state, arrays, self.own_rows(indices, axis=1), count
             )
         program = _steps(self._gathered(step), take, size, patience)
         outputs = (self.shardings(state), self._sharding(WHOLE))
@@ -209,7 +209,7 @@ class Plan:
             program, BATCH, in_axes=in_axes, out_axes=None, donate_argnums=0, devices=self.devices
         )
 
-    def _own_rows(self, array: np.ndarray, axis: int) -> np.ndarray:
+    def own_rows(self, array: np.ndarray, axis: int) -> np.ndarray:
         """The parts of an array, cut along an axis, for this process's devices; one axis more."""
         n = len(self.devices)
         shape = (*array.shape[:axis], n, array.shape[axis] // n, *array.shape[axis + 1 :])
