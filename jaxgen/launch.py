@@ -72,12 +72,13 @@ def launch(args: list[str]) -> None:
     if not command and not {"-h", "--help"} & set(own):
         raise UserError(f"Put the command behind --, as in {PROG} -n 2 -- train.py vae-digits.")
     options = parse(LaunchOptions, own, PROG)
-    port = options.port or _free_port()
+    port = options.port or find_free_port()
     require_port(port, "another --port")
     sys.exit(Job(options, command, port).run())
 
 
-def _free_port() -> int:
+def find_free_port() -> int:
+    """A port on which process 0 can wait for the others; UserError where none is found."""
     for port in random.sample(PORTS, 100):
         with contextlib.suppress(UserError):
             require_port(port, "another")
@@ -109,9 +110,8 @@ class Job:
 
     def __init__(self, options: LaunchOptions, command: list[str], port: int):
         self.options, self.command, self.port = options, command, port
-        self.events = (
-            queue.SimpleQueue()
-        )  # (rank, status) of a worker's end, (None, number) of a signal
+        # (rank, status) at a worker's end, (None, number) at a signal
+        self.events = queue.SimpleQueue()
         self.workers: list[subprocess.Popen] = []
         self.ended: dict[int, int] = {}  # rank: status
         self.failed: list[int] = []  # ranks that failed by themselves, in the order of their ends
