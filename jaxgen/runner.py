@@ -81,16 +81,14 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
         )
     data = _load_same(saved)
     prepared = prepare(experiment, data, devices)
-    with Checkpoints(saved.run.checkpoints) as checkpoints:
-        done = checkpoints.latest or 0
-        if experiment.steps < done:
-            raise UserError(
-                f"--steps is {experiment.steps}, but the run has done {done}: give more."
-            )
-        if done:
+    with _checkpoints(saved, experiment) as checkpoints:
+        if not checkpoints.is_empty:
             prepared = prepared._replace(state=checkpoints.restore(prepared.state))
-        else:
+        elif is_main():
             print(f"{saved.run.checkpoints} holds no checkpoint: starting again from step 0")
+    done = int(prepared.state.step)
+    if experiment.steps < done:
+        raise UserError(f"--steps is {experiment.steps}, but the run has done {done}: give more.")
     if is_main():
         save_config(saved.run, saved.name, to_json(experiment))
     if done < experiment.steps:
@@ -119,13 +117,19 @@ def judge(saved: SavedRun) -> dict[str, int | float]:
 def restore(experiment: Experiment, saved: SavedRun) -> tuple[Task, State]:
     """A run's functions, for `experiment`, and the state of its newest checkpoint."""
     task = experiment.build(saved.spec)
-    with Checkpoints(saved.run.checkpoints) as checkpoints:
-        if checkpoints.latest is None:
+    with _checkpoints(saved, experiment) as checkpoints:
+        if checkpoints.is_empty:
             raise UserError(
                 f"{saved.run.folder} holds no checkpoint yet: train it by --resume "
                 f"{saved.run.folder.name}."
             )
         return task, checkpoints.restore(jax.jit(task.init)(jax.random.key(0)))
+
+
+def _checkpoints(saved: SavedRun, experiment: Experiment) -> Checkpoints:
+    """Those of a run, to be compared with this experiment."""
+    config = {"experiment": saved.name, "fields": to_json(experiment)}
+    return Checkpoints(saved.run.checkpoints, config=config)
 
 
 def _load_same(saved: SavedRun) -> Data:

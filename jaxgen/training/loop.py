@@ -17,7 +17,7 @@ from jaxgen.training.log import MetricsLog, plot_curves
 from jaxgen.training.metrics import to_floats
 from jaxgen.training.parallel import Plan, Report
 from jaxgen.training.progress import Progress
-from jaxgen.training.run import Run
+from jaxgen.training.run import Run, read_json
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
@@ -75,7 +75,7 @@ def train(
     arrays = plan.put_arrays(data.train.arrays)
     step, report = int(state.step), None
     with (
-        Checkpoints(run.checkpoints, keep) as checkpoints,
+        Checkpoints(run.checkpoints, keep, config=read_json(run.config)) as checkpoints,
         StopRequest() as stop,
         Desk(task, data.test, cadence, run, plan, state) as desk,
     ):

@@ -1,25 +1,20 @@
 """The engine's parts that meet the file system and the terminal."""
 
-import functools
 import json
 import re
 import subprocess
 import sys
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgen.errors import UserError
-from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.log import MetricsLog, plot_curves, read_metrics
 from jaxgen.training.loop import Cadence
 from jaxgen.training.progress import Progress
 from jaxgen.training.run import Run, create_run, open_run, run_path
-from jaxgen.training.state import State, init_state
 
 counts = st.integers(1, 40)
 
@@ -52,33 +47,6 @@ def test_a_longer_run_dispatches_alike_up_to_the_shorter_ones_last_boundary(
         step += longer.next_count(step)
         ends.append(step)
     assert set(range(checkpoint, steps + 1, checkpoint)) <= set(ends)
-
-
-def make_state(step: int) -> State:
-    params = {"w": jnp.arange(6.0).reshape(2, 3) * step, "b": jnp.zeros((), jnp.int32)}
-    state = init_state(params, (params["w"] + 1,), jax.random.key(step))
-    return state._replace(step=jnp.int32(step))
-
-
-def test_checkpoints_keep_the_newest_and_give_back_every_bit(tmp_path):
-    with Checkpoints(tmp_path / "checkpoints", keep=2) as checkpoints:
-        assert checkpoints.latest is None
-        for step in (3, 5, 8):
-            checkpoints.save(make_state(step))
-    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
-        assert checkpoints.latest == 8
-        restored = checkpoints.restore(make_state(0))
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["5", "8"]
-    expected = make_state(8)
-    np.testing.assert_array_equal(
-        jax.random.key_data(restored.key), jax.random.key_data(expected.key)
-    )
-    for ours, theirs in zip(
-        jax.tree.leaves(restored._replace(key=0)),
-        jax.tree.leaves(expected._replace(key=0)),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(ours, theirs)
 
 
 def make_run(root) -> Run:
@@ -185,25 +153,3 @@ def test_the_allocator_setting_ends_the_page_faults():
         for how in ("tuned", "plain")
     }  # fmt: skip
     assert faults["tuned"] * 50 < faults["plain"]
-
-
-def test_training_on_does_not_change_what_is_being_saved(tmp_path, allow_nans):
-    """The save is asynchronous and the next step overwrites the donated buffers.
-
-    (jax donates nothing while it looks for NaNs.)
-    """
-
-    @functools.partial(jax.jit, donate_argnums=0)
-    def forward(state):
-        return state._replace(step=state.step + 1, params=state.params + 1.0)
-
-    state = forward(init_state(jnp.zeros((2000, 2000)), (), jax.random.key(0)))
-    with Checkpoints(tmp_path / "checkpoints", keep=3) as checkpoints:
-        for _ in range(3):
-            checkpoints.save(state)
-            for _ in range(3):
-                state = forward(state)
-    with Checkpoints(tmp_path / "checkpoints", keep=3) as checkpoints:
-        restored = checkpoints.restore(state)
-    assert int(restored.step) == 7
-    np.testing.assert_array_equal(restored.params, np.full((2000, 2000), 7.0))

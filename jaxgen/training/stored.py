@@ -1,0 +1,88 @@
+"""A saved step on disk: the files that orbax wrote, and manifest.json with the digest of each."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from jaxgen.training.manifest import Leaf, Manifest, digest
+
+MANIFEST = "manifest.json"
+STATE = "state"  # orbax's folder of the arrays
+
+
+class Damaged(Exception):  # noqa: N818  (a finding, which the caller goes on from)
+    """A step is not what was saved; the message names the file, and the leaves where known."""
+
+
+def seal(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest, with the digest of every file in the folder, beside them."""
+    files = {
+        path.relative_to(folder).as_posix(): _file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    (folder / MANIFEST).write_text(replace(manifest, files=files).to_json(), encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a step, which must be of the step that the folder is named after.
+
+    Raises Damaged where there is none that reads; UserError where its format is newer.
+    """
+    try:
+        manifest = Manifest.from_json((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        found = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise Damaged(f"{MANIFEST} {found}") from None
+    except (ValueError, TypeError, KeyError):
+        raise Damaged(f"{MANIFEST} is damaged") from None
+    if str(manifest.step) != folder.name:
+        raise Damaged(f"{MANIFEST} is of step {manifest.step}")
+    return manifest
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Raise Damaged where a file is missing or differs, before anything is made of its contents."""
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise Damaged(f"{MANIFEST} names {name}, outside of the step")
+        if path.is_symlink() or not path.is_file():
+            raise Damaged(f"{name} is missing{_leaves(folder, manifest, name)}")
+        try:
+            found = _file_digest(path)
+        except OSError as error:
+            raise Damaged(f"{name} cannot be read: {error.strerror}") from None
+        if found != expected:
+            raise Damaged(f"{name} is damaged{_leaves(folder, manifest, name)}")
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _leaves(folder: Path, manifest: Manifest, name: str) -> str:
+    """The leaves that the damage to a file reached, in words."""
+    if not name.startswith(f"{STATE}/"):
+        return ", no leaf is"
+    bad = [path for path, leaf in manifest.leaves.items() if not _is_intact(folder, path, leaf)]
+    if not bad:
+        return ", no leaf is"
+    if len(bad) == len(manifest.leaves) > 1:
+        return ", so every leaf is lost"
+    more = f" and {len(bad) - 3} more leaves" if len(bad) > 3 else ""
+    return f" at {', '.join(bad[:3])}{more}"
+
+
+def _is_intact(folder: Path, path: str, leaf: Leaf) -> bool:
+    """Whether one leaf still reads as it was saved; orbax joins the parts of its path by dots."""
+    import tensorstore  # orbax's storage, asked directly: it reads one leaf and says nothing
+
+    base = {"driver": "file", "path": f"{folder.absolute() / STATE}/"}
+    store = {"driver": "ocdbt", "base": base, "path": path.replace("/", ".") + "/"}
+    try:
+        array = tensorstore.open({"driver": "zarr3", "kvstore": store}).result().read().result()
+    except Exception:  # many kinds; whatever it is, the leaf cannot be had
+        return False
+    return digest(array) == leaf.sha256
