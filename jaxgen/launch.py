@@ -131,7 +131,7 @@ class Job:
                 rank, number = self.events.get(timeout=left and max(0.0, left))
             except queue.Empty:
                 self._send(self.remedy)
-                self.remedy = signal.SIGKILL
+                self.remedy, self.deadline = signal.SIGKILL, None
                 self._limit(TERM_SECONDS)
                 continue
             if rank is None:
@@ -177,8 +177,7 @@ class Job:
     def _limit(self, seconds: float) -> None:
         """The next remedy comes after `seconds`, unless it was to come earlier anyway."""
         then = time.monotonic() + seconds
-        overdue = self.deadline is None or self.deadline < time.monotonic()
-        self.deadline = then if overdue else min(self.deadline, then)
+        self.deadline = then if self.deadline is None else min(self.deadline, then)
 
     def _status(self) -> int:
         if not self.failed:
