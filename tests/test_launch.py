@@ -130,7 +130,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_a_worker_that_fails_ends_the_job_and_is_named(worker, case, record_property):
+def test_a_worker_that_fails_ends_the_job_and_is_named(worker, case):
     what, who, n, rest, status, how = FAILURES[case]
     job = start(n, worker, what, str(who), rest)
     _, err, seconds = finish(job)
@@ -143,7 +143,6 @@ def test_a_worker_that_fails_ends_the_job_and_is_named(worker, case, record_prop
     if what == "raise":
         assert f"[{who}] Traceback (most recent call last):\n" in err
         assert f"[{who}] ValueError: broken on purpose\n" in err
-    record_property("seconds_from_failure_to_end", seconds)
 
 
 def test_a_refusal_of_all_is_one_sentence_each(worker):
