@@ -4,12 +4,17 @@ VENV ?= .venv
 EXTRAS ?= test
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint
+.PHONY: demo test lint soak
 demo: $(VENV)/.installed
 	$(BIN)/python -m jaxgen demo $(DEMO)
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+# Training killed again and again, then compared bit for bit; minutes. make soak KILLS=50: more of it.
+KILLS ?= 21
+soak: $(VENV)/.test-installed
+	JAXGEN_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s tests/test_survival.py
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
