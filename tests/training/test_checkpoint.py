@@ -8,6 +8,7 @@ import re
 import resource
 import shutil
 import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -494,3 +495,62 @@ def test_leaves_have_the_paths_of_the_tree_and_keys_are_words():
     assert set(by_path(tree)) == {"a/b", "c/0"}
     np.testing.assert_array_equal(to_host(tree["a"]["b"]), np.arange(6.0, dtype=np.float32))
     assert to_host(tree["c"][0]).tolist() == [0, 3]
+
+
+# Two processes: `kernel` is split over them, so no process has all of it; the rest is whole in each.
+JOB = """
+import sys
+from pathlib import Path
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.distributed import JobOptions, is_main, join, leave
+from jaxgen.training.manifest import describe
+from jaxgen.training.state import State
+
+join(JobOptions())
+mesh = Mesh(np.array(jax.devices()), ("fsdp",))
+parts = State(PartitionSpec(), {"kernel": PartitionSpec("fsdp"), "scale": PartitionSpec()}, (),
+              PartitionSpec(), PartitionSpec())
+places = jax.tree.map(lambda spec: NamedSharding(mesh, spec), parts)
+
+def make(step):
+    words = np.random.default_rng(step).integers(0, 2**32, (64, 50), dtype=np.uint32)
+    params = {"kernel": jnp.asarray(words), "scale": jnp.float32(step)}
+    return State(jnp.int32(step), params, (), jax.random.key(step), jnp.int32(0))
+
+def spread(step):
+    return jax.jit(lambda: jax.tree.map(jnp.asarray, make(step)), out_shardings=places)()
+
+folder = Path(sys.argv[1])
+with Checkpoints(folder) as checkpoints:
+    for step in (4, 8):
+        checkpoints.save(spread(step))
+multihost_utils.sync_global_devices("saved")
+if is_main():
+    path = max(folder.glob("8/state/ocdbt.process_1/d/*"), key=lambda path: path.stat().st_size)
+    data = bytearray(path.read_bytes())
+    data[data.index(np.asarray(make(8).params["kernel"])[40].tobytes()) + 6] ^= 1
+    path.write_bytes(data)
+multihost_utils.sync_global_devices("damaged")
+with Checkpoints(folder) as checkpoints:
+    state = checkpoints.restore(spread(0))
+assert not state.params["kernel"].is_fully_addressable
+assert describe(state, 4) == describe(make(4), 4)  # each process has gathered what NumPy made whole
+leave()
+"""
+
+
+def test_two_processes_save_verify_and_fall_back_together(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--", "-c", JOB, str(tmp_path / "steps")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "warning" in line]
+    assert len(warnings) == 1  # the first process speaks for both
+    assert "is damaged at params/kernel: going on from step 4" in warnings[0]
+    assert names(tmp_path / "steps") == ["4", "8.damaged"]
