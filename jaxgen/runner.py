@@ -1,5 +1,6 @@
 """From an experiment to a finished run, and back from a run to its trained model."""
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -160,7 +161,45 @@ def prepare(experiment: Experiment, data: Data, devices: Devices = ONE) -> Prepa
         *devices, batch_size=experiment.batch_size, accumulate=experiment.accumulate,
         model_axes=task.model_axes,
     )  # fmt: skip
-    return Prepared(task, order, plan, plan.init(task.init, experiment.seed))
+    with _explained_memory(experiment, data.spec, plan):
+        return Prepared(task, order, plan, plan.init(task.init, experiment.seed))
+
+
+def _needs(experiment: Experiment, spec: Any, plan: Plan) -> dict[str, float]:
+    """Bytes that a step needs on each device, by the mathematics."""
+    table = experiment.costs(spec)
+    parameters = 4 * table.parameters / plan.mesh.shape.get("fsdp", 1)  # float32, spread over fsdp
+    return {
+        "parameters": parameters, "gradients": parameters, "optimiser": 2 * parameters,
+        "activations": table.activation_bytes / (plan.batch_shards * experiment.accumulate),
+    }  # fmt: skip
+
+
+def _no_memory(experiment: Experiment, needs: dict[str, float], but: str) -> UserError:
+    listed = ", ".join(f"{size / 1e9:.3g} GB of {what}" for what, size in needs.items())
+    remat = " --model.remat," if hasattr(experiment.model, "remat") else ""
+    return UserError(
+        f"Out of memory: a step needs about {listed} on each device, {but}: choose a smaller model, "
+        f"lower --batch-size, raise --accumulate,{remat} or split the state by --mesh fsdp=N."
+    )
+
+
+@contextlib.contextmanager
+def _explained_memory(experiment: Experiment, spec: Any, plan: Plan):
+    """A UserError where a device's memory is too small, with what a step needs and what to lower.
+
+    A state that cannot fit is refused at once: XLA's CPU client may wait for ever when it cannot allocate.
+    """
+    needs, memory = _needs(experiment, spec, plan), plan.memory_bytes
+    if memory is not None and sum(needs.values()) - needs["activations"] > memory:
+        raise _no_memory(experiment, needs, f"and there are {memory / 1e9:.3g} GB")
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        but = f"and XLA says {str(error).splitlines()[0]!r}"
+        raise _no_memory(experiment, needs, but) from error
 
 
 def _train(experiment: Experiment, data: Data, prepared: Prepared, run: Run) -> None:
@@ -171,7 +210,8 @@ def _train(experiment: Experiment, data: Data, prepared: Prepared, run: Run) -> 
     task, order, plan, state = prepared
     if is_main():
         print(plan.describe(state.params), flush=True)
-    train(
-        task, state, data, order.indices_for, cadence, run, plan,
-        keep=experiment.keep_checkpoints, patience=experiment.skip_nonfinite,
-    )  # fmt: skip
+    with _explained_memory(experiment, data.spec, plan):
+        train(
+            task, state, data, order.indices_for, cadence, run, plan,
+            keep=experiment.keep_checkpoints, patience=experiment.skip_nonfinite,
+        )  # fmt: skip

@@ -14,6 +14,7 @@ number of devices, up to the order of float32 sums.
 """
 
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -66,6 +67,17 @@ class Plan:
         """Whether other processes take part."""
         return len({device.process_index for device in self.devices}) > 1
 
+    @property
+    def memory_bytes(self) -> int | None:
+        """Of one device, a share of the host's where devices are parts of its CPU; None: not known."""
+        device = next(d for d in self.devices if d.process_index == jax.process_index())
+        stats = device.memory_stats() if device.platform != "cpu" else None
+        if stats is not None:
+            return stats.get("bytes_limit")
+        if device.platform != "cpu" or "SC_PHYS_PAGES" not in os.sysconf_names:
+            return None
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // len(self._own_places())
+
     def describe(self, params: Any) -> str:
         """One line for a person."""
         devices = f"{self.kind} on {len(self.devices)} x {self.devices[0].device_kind}"
@@ -86,9 +98,13 @@ class Plan:
         return self._place(specs(state, self.mesh.shape, self.model_axes))
 
     def init(self, init: Callable, seed: int) -> State:
-        """The state before the first step, made where it is to lie."""
-        shapes = jax.eval_shape(lambda: init(jax.random.key(seed)))
-        return jax.jit(init, out_shardings=self.shardings(shapes))(jax.random.key(seed))
+        """The state before the first step, made where it is to lie.
+
+        Its key is threefry's, whatever jax's default: others, under vmap, draw for all examples at once.
+        """
+        key = jax.random.key(seed, impl="threefry2x32")
+        shapes = jax.eval_shape(init, key)
+        return jax.jit(init, out_shardings=self.shardings(shapes))(key)
 
     def put_arrays(self, arrays: dict) -> dict:
         """A data set's arrays, whole on every device."""

@@ -30,8 +30,9 @@ class State(NamedTuple):
 
 def init_state(params: PyTree, opt_state: PyTree, key, *, ema: bool = False) -> State:
     """The state before the first step; the average, if one is kept, starts at the parameters."""
-    zero = jnp.zeros((), jnp.int32)
-    return State(zero, params, opt_state, key, zero, params if ema else None)
+    step, skipped = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)  # no two share a buffer
+    average = jax.tree.map(jnp.copy, params) if ema else None
+    return State(step, params, opt_state, key, skipped, average)
 
 
 def advance(state: State, params: PyTree, opt_state: PyTree, finite, ema_decay: float) -> State:
