@@ -148,10 +148,18 @@ def sample(args: list[str]) -> None:
 
     saved = runner.load_run(_run_folder(args[0]))
     sampling = saved.experiment.sampling
-    fields = [("seed", int, 0), ("sampling", Annotated[type(sampling), Flat], sampling)]
+    fields = [
+        ("seed", int, 0), ("checkpoint", str, "latest"),
+        ("sampling", Annotated[type(sampling), Flat], sampling),
+    ]  # fmt: skip
     flags = parse(dataclasses.make_dataclass("Sample", fields), args[1:], f"{prog} {args[0]}")
     check(flags, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")
-    print(runner.draw(saved, flags.sampling, flags.seed))
+    check(flags, "checkpoint", _names_a_checkpoint, "latest, best or a step")
+    print(runner.draw(saved, flags.sampling, flags.seed, flags.checkpoint))
+
+
+def _names_a_checkpoint(text: str) -> bool:
+    return text in ("latest", "best") or (text.isdecimal() and text.isascii() and len(text) < 11)
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,11 @@ class EvaluateOptions:
     """The run directory."""
     json: bool = False
     """Print one JSON object."""
+    checkpoint: str = "latest"
+    """Which checkpoint: latest, best (by the experiment's held-out metric) or its step."""
+
+    def __post_init__(self):
+        check(self, "checkpoint", _names_a_checkpoint, "latest, best or a step")
 
 
 def evaluate(args: list[str]) -> None:
@@ -172,7 +185,7 @@ def evaluate(args: list[str]) -> None:
     prepare_process()
     from jaxgen import runner
 
-    metrics = runner.judge(runner.load_run(_run_folder(options.run)))
+    metrics = runner.judge(runner.load_run(_run_folder(options.run)), options.checkpoint)
     if options.json:
         print(json.dumps(metrics))
         return

@@ -1,6 +1,5 @@
 """From an experiment to a finished run, and back from a run to its trained model."""
 
-import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from jaxgen.errors import UserError
 from jaxgen.experiments.base import Experiment
 from jaxgen.experiments.registry import find_experiment
 from jaxgen.fields import differences, from_json, to_json
+from jaxgen.memory import explained_memory
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.distributed import is_main
 from jaxgen.training.loop import Cadence, train
@@ -64,7 +64,7 @@ def start(
         fields = to_json(experiment)
         run = create_run(root, name, experiment_name, fields, data.spec.to_json())
     wait_for_all("the run's directory")
-    _train(experiment, data, prepared, run)
+    _train(experiment, experiment_name, data, prepared, run)
     return run
 
 
@@ -82,7 +82,7 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
         )
     data = _load_same(saved)
     prepared = prepare(experiment, data, devices)
-    with _checkpoints(saved, experiment) as checkpoints:
+    with _checkpoints(saved.run, saved.name, experiment) as checkpoints:
         if not checkpoints.is_empty:
             prepared = prepared._replace(state=checkpoints.restore(prepared.state))
         elif is_main():
@@ -93,13 +93,13 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
     if is_main():
         save_config(saved.run, saved.name, to_json(experiment))
     if done < experiment.steps:
-        _train(experiment, data, prepared, saved.run)
+        _train(experiment, saved.name, data, prepared, saved.run)
     return saved.run
 
 
-def draw(saved: SavedRun, sampling: Any, seed: int) -> Path:
-    """Sample from a run's newest checkpoint into its samples folder; returns the file."""
-    task, state = restore(replace(saved.experiment, sampling=sampling), saved)
+def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") -> Path:
+    """Sample from a run's checkpoint into its samples folder; returns the file."""
+    task, state = restore(replace(saved.experiment, sampling=sampling), saved, checkpoint)
     stem, number = f"step-{int(state.step):07d}-seed-{seed}", 1
     while any(saved.run.samples.glob(f"{stem}-{number}.*")):  # no earlier sample is replaced
         number += 1
@@ -108,29 +108,48 @@ def draw(saved: SavedRun, sampling: Any, seed: int) -> Path:
     )
 
 
-def judge(saved: SavedRun) -> dict[str, int | float]:
-    """The held-out metrics of a run's newest checkpoint, named as in metrics.jsonl, and its step."""
-    task, state = restore(saved.experiment, saved)
+def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]:
+    """The held-out metrics of a run's checkpoint, named as in metrics.jsonl, and its step."""
+    task, state = restore(saved.experiment, saved, checkpoint)
     metrics = task.evaluate(state.eval_params, _load_same(saved).test)
     return {"step": int(state.step)} | {f"eval/{name}": value for name, value in metrics.items()}
 
 
-def restore(experiment: Experiment, saved: SavedRun) -> tuple[Task, State]:
-    """A run's functions, for `experiment`, and the state of its newest checkpoint."""
+def restore(
+    experiment: Experiment, saved: SavedRun, checkpoint: str = "latest"
+) -> tuple[Task, State]:
+    """A run's functions, for `experiment`, and the state of a checkpoint: latest, best or a step."""
     task = experiment.build(saved.spec)
-    with _checkpoints(saved, experiment) as checkpoints:
+    with _checkpoints(saved.run, saved.name, experiment, task.best) as checkpoints:
         if checkpoints.is_empty:
             raise UserError(
                 f"{saved.run.folder} holds no checkpoint yet: train it by --resume "
                 f"{saved.run.folder.name}."
             )
-        return task, checkpoints.restore(jax.jit(task.init)(jax.random.key(0)))
+        step = _find_step(checkpoints, checkpoint, task.best)
+        return task, checkpoints.restore(jax.jit(task.init)(jax.random.key(0)), step)
 
 
-def _checkpoints(saved: SavedRun, experiment: Experiment) -> Checkpoints:
+def _find_step(checkpoints: Checkpoints, wanted: str, metric: str | None) -> int | None:
+    """The step that was asked for; None for the newest."""
+    if wanted == "latest":
+        return None
+    if wanted != "best":
+        return int(wanted)
+    if checkpoints.best is None:
+        raise UserError(f"No checkpoint was judged by {metric}: leave out --checkpoint best.")
+    return checkpoints.best
+
+
+def _checkpoints(
+    run: Run, name: str, experiment: Experiment, best: str | None = None
+) -> Checkpoints:
     """Those of a run, to be compared with this experiment."""
-    config = {"experiment": saved.name, "fields": to_json(experiment)}
-    return Checkpoints(saved.run.checkpoints, config=config)
+    config = {"experiment": name, "fields": to_json(experiment)}
+    return Checkpoints(
+        run.checkpoints, experiment.keep_checkpoints,
+        config=config, best=best, on_full=experiment.on_full_disk,
+    )  # fmt: skip
 
 
 def _load_same(saved: SavedRun) -> Data:
@@ -161,48 +180,11 @@ def prepare(experiment: Experiment, data: Data, devices: Devices = ONE) -> Prepa
         *devices, batch_size=experiment.batch_size, accumulate=experiment.accumulate,
         model_axes=task.model_axes,
     )  # fmt: skip
-    with _explained_memory(experiment, data.spec, plan):
+    with explained_memory(experiment, data.spec, plan):
         return Prepared(task, order, plan, plan.init(task.init, experiment.seed))
 
 
-def _needs(experiment: Experiment, spec: Any, plan: Plan) -> dict[str, float]:
-    """Bytes that a step needs on each device, by the mathematics."""
-    table = experiment.costs(spec)
-    parameters = 4 * table.parameters / plan.mesh.shape.get("fsdp", 1)  # float32, spread over fsdp
-    return {
-        "parameters": parameters, "gradients": parameters, "optimiser": 2 * parameters,
-        "activations": table.activation_bytes / (plan.batch_shards * experiment.accumulate),
-    }  # fmt: skip
-
-
-def _no_memory(experiment: Experiment, needs: dict[str, float], but: str) -> UserError:
-    listed = ", ".join(f"{size / 1e9:.3g} GB of {what}" for what, size in needs.items())
-    remat = " --model.remat," if hasattr(experiment.model, "remat") else ""
-    return UserError(
-        f"Out of memory: a step needs about {listed} on each device, {but}: choose a smaller model, "
-        f"lower --batch-size, raise --accumulate,{remat} or split the state by --mesh fsdp=N."
-    )
-
-
-@contextlib.contextmanager
-def _explained_memory(experiment: Experiment, spec: Any, plan: Plan):
-    """A UserError where a device's memory is too small, with what a step needs and what to lower.
-
-    A state that cannot fit is refused at once: XLA's CPU client may wait for ever when it cannot allocate.
-    """
-    needs, memory = _needs(experiment, spec, plan), plan.memory_bytes
-    if memory is not None and sum(needs.values()) - needs["activations"] > memory:
-        raise _no_memory(experiment, needs, f"and there are {memory / 1e9:.3g} GB")
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        but = f"and XLA says {str(error).splitlines()[0]!r}"
-        raise _no_memory(experiment, needs, but) from error
-
-
-def _train(experiment: Experiment, data: Data, prepared: Prepared, run: Run) -> None:
+def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, run: Run) -> None:
     cadence = Cadence(
         experiment.steps, experiment.log_every, experiment.eval_every,
         experiment.checkpoint_every, experiment.steps_per_dispatch,
@@ -210,8 +192,8 @@ def _train(experiment: Experiment, data: Data, prepared: Prepared, run: Run) -> 
     task, order, plan, state = prepared
     if is_main():
         print(plan.describe(state.params), flush=True)
-    with _explained_memory(experiment, data.spec, plan):
+    with explained_memory(experiment, data.spec, plan):
         train(
             task, state, data, order.indices_for, cadence, run, plan,
-            keep=experiment.keep_checkpoints, patience=experiment.skip_nonfinite,
+            _checkpoints(run, name, experiment, task.best), experiment.skip_nonfinite,
         )  # fmt: skip

@@ -342,3 +342,52 @@ def test_damaged_config_is_refused(finished, tmp_path):
     (copy / "data.json").write_text("{}")
     with pytest.raises(UserError, match=r"data.json is damaged"):
         runner.load_run(copy)
+
+
+def test_a_model_beyond_memory_is_refused_before_anything_is_written(tmp_path):
+    """7 TB of parameters: with what a step needs, what there is, and what to lower."""
+    with pytest.raises(UserError) as error:
+        cli.train(
+            ["vae-digits", "--model.hidden-sizes", "3000000", "300000", "--runs", str(tmp_path)]
+        )
+    text = str(error.value)
+    assert re.match(
+        r"Out of memory: a step needs about 7\.2e\+03 GB of parameters, .* of activations on each "
+        r"device, and there are [\d.]+ GB: choose a smaller model, lower --batch-size",
+        text,
+    )
+    assert "\n" not in text and "remat" not in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_xla_s_own_message_comes_with_the_estimate():
+    from jaxgen.experiments.gpt_python import GPTPython
+    from jaxgen.memory import explained_memory
+    from jaxgen.training.parallel import make_plan
+
+    experiment = GPTPython()
+    spec, plan = experiment.load().spec, make_plan("jit", None, batch_size=16)
+    with pytest.raises(
+        UserError, match=r"Out of memory allocating 3600.*raise --accumulate, --model.remat"
+    ), explained_memory(experiment, spec, plan):
+        jax.jit(lambda: jax.numpy.zeros((30_000_000, 30_000_000)))().block_until_ready()
+
+
+def test_the_best_checkpoint_stays_and_can_be_asked_for(tmp_path, capsys):
+    """With too high a rate the held-out loss rises again: the best is not among the newest."""
+    flags = ["--eval-every", "2", "--checkpoint-every", "2", "--keep-checkpoints", "1"]
+    folder = train(
+        "vae-digits", tmp_path, *flags, "--steps", "12", "--optimizer.learning-rate", "3.0"
+    )
+    held_out = {line["step"]: line["eval/loss"] for line in metrics(folder) if "eval/loss" in line}
+    best = min(held_out, key=held_out.get)
+    kept = {int(path.name) for path in (folder / "checkpoints").iterdir()}
+    assert kept == {best, 12} and best != 12
+    capsys.readouterr()
+    for which, step in (("best", best), ("latest", 12), (str(best), best)):
+        cli.evaluate([str(folder), "--json", "--checkpoint", which])
+        found = json.loads(capsys.readouterr().out)
+        assert found["step"] == step
+        assert found["eval/loss"] == pytest.approx(held_out[step], rel=1e-6)
+    with pytest.raises(UserError, match="--checkpoint is newest: give latest, best or a step"):
+        cli.evaluate([str(folder), "--checkpoint", "newest"])

@@ -37,7 +37,9 @@ class Experiment(ABC):
     eval_every: int = 500
     """Steps between two looks at the held-out data with a sample; the last step always has one."""
     keep_checkpoints: int = 2
-    """How many of the newest checkpoints stay."""
+    """How many of the newest checkpoints stay; the one with the best held-out metric stays too."""
+    on_full_disk: Literal["stop", "continue"] = "stop"
+    """When a checkpoint finds no room: stop, or go on without it."""
     steps_per_dispatch: int = 50
     """Steps that the device runs for one call from Python."""
     accumulate: int = 1

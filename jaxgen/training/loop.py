@@ -17,7 +17,7 @@ from jaxgen.training.log import MetricsLog, plot_curves
 from jaxgen.training.metrics import to_floats
 from jaxgen.training.parallel import Plan, Report
 from jaxgen.training.progress import Progress
-from jaxgen.training.run import Run, read_json
+from jaxgen.training.run import Run
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
@@ -58,8 +58,7 @@ def train(
     cadence: Cadence,
     run: Run,
     plan: Plan,
-    *,
-    keep: int = 2,
+    checkpoints: Checkpoints,
     patience: int = 0,
 ) -> State:
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
@@ -68,14 +67,14 @@ def train(
     the steps from `step` on, (count, B). Of several processes all train and save, the first judges,
     draws and logs. Ctrl-C and SIGTERM end the steps under way, save the state and raise Interrupted; a
     second Ctrl-C ends at once. Raises UserError where more than `patience` updates in a row are not
-    finite; the last checkpoint is of before.
+    finite; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
     """
     size = cadence.dispatch_size
     dispatch = plan.dispatch(task.step, data.train.take, size, state, patience)
     arrays = plan.put_arrays(data.train.arrays)
     step, report = int(state.step), None
     with (
-        Checkpoints(run.checkpoints, keep, config=read_json(run.config)) as checkpoints,
+        checkpoints,
         StopRequest() as stop,
         Desk(task, data.test, cadence, run, plan, state) as desk,
     ):
@@ -86,16 +85,18 @@ def train(
             state, report = dispatch(state, arrays, indices, np.int32(count))
             step += count
             desk.advance(step)
-            saves = cadence.is_due(step, cadence.checkpoint_every)
+            saves, held_out = cadence.is_due(step, cadence.checkpoint_every), {}
             if saves or desk.is_due(step):
                 _refuse_divergence(report, patience, checkpoints)
-                desk.take(step, state, report)
+                held_out = desk.take(step, state, report)
             stopping = step < cadence.steps and bool(plan.any(stop.requested))
             if saves or stopping:
-                checkpoints.save(plan.shared(state))
+                checkpoints.save(plan.shared(state), held_out)
             if stopping:
+                kept = checkpoints.latest if is_main() else step  # a full disk may have kept it off
+                what = "which is saved" if kept == step else f"the last saved step is {kept}"
                 raise Interrupted(
-                    f"stopped at step {step}, which is saved: go on by --resume {run.folder.name}"
+                    f"stopped at step {step}, {what}: go on by --resume {run.folder.name}"
                 )
     if is_main():
         plot_curves(run)
@@ -136,10 +137,11 @@ class Desk:
         cadence = self._cadence
         return any(cadence.is_due(step, every) for every in (cadence.log_every, cadence.eval_every))
 
-    def take(self, step: int, state: State, report: Report) -> None:
-        """Write down what is due after a step."""
+    def take(self, step: int, state: State, report: Report) -> dict[str, float]:
+        """Write down what is due after a step; returns the held-out metrics, if it was judged."""
+        held_out: dict[str, float] = {}
         if not self.is_due(step):
-            return
+            return held_out
         values, skipped = to_floats(report.metrics), int(report.skipped)
         if skipped:
             values = {"skipped": skipped}
@@ -147,13 +149,15 @@ class Desk:
         if self._cadence.is_due(step, self._cadence.eval_every):
             params = self._plan.local(state.eval_params)
             if self._log:
-                held_out = self._task.evaluate(params, self._held_out)
-                values |= {f"eval/{name}": value for name, value in held_out.items()}
+                judged = self._task.evaluate(params, self._held_out)
+                held_out = {f"eval/{name}": value for name, value in judged.items()}
+                values |= held_out
                 self._task.sample(params, self._key, self._run.sample_path(step))
         self._away += time.perf_counter() - paused
         if self._log:
             self._log.write(step, values, time.perf_counter() - self._start - self._away)
             self._progress.show(step, values)
+        return held_out
 
 
 def _refuse_divergence(report: Report | None, patience: int, checkpoints: Checkpoints) -> None:
