@@ -14,6 +14,7 @@ from typing import Any
 import jax
 
 from benchmarks.hlo import Schedule, read_schedule
+from benchmarks.measure import compiling_anew
 from benchmarks.shard import shard, step_shapes
 from benchmarks.topology import Topology
 from jaxgen.costs.conventions import CONVENTIONS
@@ -102,7 +103,8 @@ def compile_step(
     start = time.perf_counter()
     lowered = step.lower(state, batch)
     try:
-        compiled = lowered.compile()
+        with compiling_anew():
+            compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         used = _bytes_that_do_not_fit(str(error))
         if used is None:

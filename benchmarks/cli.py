@@ -84,9 +84,8 @@ def _compare(args: list[str]) -> None:
 def run(name: str, options: Options) -> None:
     """Measure, print and write; a result above its ceiling ends with status 1."""
     tune_allocator()
-    import jax
-
     from benchmarks.ceilings import best_of, find_ceilings
+    from benchmarks.measure import compiling_anew
     from benchmarks.model import set_against
     from benchmarks.plots import plot_roofline, plot_sweeps
     from benchmarks.record import Record, markdown, write
@@ -94,9 +93,7 @@ def run(name: str, options: Options) -> None:
     path = options.json or RESULTS / f"{name}{'-short' if options.short else ''}.json"
     _check_writable(path)
     chosen = ["attention", *_models()] if name == "all" else [name]
-    cached = jax.config.jax_enable_compilation_cache
-    jax.config.update("jax_enable_compilation_cache", False)  # compile times are to be real
-    try:
+    with compiling_anew():
         ceilings = find_ceilings(short=options.short)
         record = Record({}, options.short)
         for one in chosen:
@@ -106,8 +103,6 @@ def run(name: str, options: Options) -> None:
             record.exponents += exponents
         # Before and after, since either may have been disturbed.
         ceilings = best_of(ceilings, find_ceilings(short=options.short))
-    finally:
-        jax.config.update("jax_enable_compilation_cache", cached)
     record.ceilings = ceilings.to_json()
     errors = [set_against(row, ceilings) for row in record.rows]
     record.errors = [error for error in errors if error]

@@ -1,11 +1,27 @@
 """How a measurement is taken: burn-in, block until ready, n, median and quartiles."""
 
+import contextlib
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+
+@contextlib.contextmanager
+def compiling_anew() -> Iterator[None]:
+    """Without the persistent cache: compile times are real, and programs for absent chips are not
+    looked for in it, where they can be written but not read."""
+    before = jax.config.read("jax_enable_compilation_cache")
+    try:
+        jax.config.update("jax_enable_compilation_cache", False)
+        compilation_cache.reset_cache()  # or what was decided at the first compilation stands
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", before)
+        compilation_cache.reset_cache()
 
 
 @dataclass(frozen=True)
