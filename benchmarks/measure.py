@@ -14,7 +14,7 @@ from jax.experimental.compilation_cache import compilation_cache
 def compiling_anew() -> Iterator[None]:
     """Without the persistent cache: compile times are real, and programs for absent chips are not
     looked for in it, where they can be written but not read."""
-    before = jax.config.read("jax_enable_compilation_cache")
+    before = jax.config.jax_enable_compilation_cache
     try:
         jax.config.update("jax_enable_compilation_cache", False)
         compilation_cache.reset_cache()  # or what was decided at the first compilation stands
