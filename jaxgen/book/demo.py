@@ -66,7 +66,7 @@ def _outcome(name: str, experiment: Experiment, folder: Path) -> Outcome:
     metric, unit = HEADLINES[name]
     after = runner.judge(runner.load_run(folder))
     data = experiment.load()
-    task, order, state = runner.prepare(experiment, data)
+    task, order, _, state = runner.prepare(experiment, data)
     before = task.evaluate(state.params, data.test)[metric]
     seconds = step_seconds(
         task, state, data.train, order.indices_for, experiment.steps_per_dispatch
