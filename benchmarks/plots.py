@@ -41,20 +41,21 @@ def plot_sweeps(values: dict[str, Any], path: Path) -> None:
     if not sweeps:
         return
     has_memory = any("growth_bytes" in row for row in rows)
-    count = len(sweeps) + has_memory
-    figure, all_axes = plt.subplots(
-        1, count, figsize=(4 * count, 4), layout="constrained", squeeze=False
-    )
+    columns = min(4, len(sweeps) + has_memory)
+    lines = -(-(len(sweeps) + has_memory) // columns)
+    figure = plt.figure(figsize=(4 * columns, 3.5 * lines), layout="constrained")
     quantities = [(sweep, "median_seconds", "seconds") for sweep in sweeps]
     if has_memory:
         quantities.append(("T", "growth_bytes", "peak bytes above idle"))
-    for axes, (sweep, key, label) in zip(all_axes[0], quantities, strict=True):
+    for place, (sweep, key, label) in enumerate(quantities, start=1):
+        axes = figure.add_subplot(lines, columns, place)
         for name in dict.fromkeys(row["benchmark"] for row in rows):
             line = [r for r in rows if r["benchmark"] == name and r["sweep"] == sweep and key in r]
             if line:
                 axes.loglog(
                     [r["value"] for r in line], [max(1e-9, r[key]) for r in line], "o-", label=name
                 )
+        _tick_at(axes, {row["value"] for row in rows if row["sweep"] == sweep})
         axes.set_xlabel(sweep)
         axes.set_ylabel(label)
         axes.legend(fontsize="small")
@@ -76,10 +77,17 @@ def plot_aot_scaling(rows: list[dict[str, Any]], path: Path) -> None:
     right.set_ylabel("predicted MFU")
     right.set_ylim(0, 1)
     for axes in (left, right):
+        _tick_at(axes, {row["chips"] for row in rows})
         axes.set_xlabel("chips")
     if fitting:
         left.legend(fontsize="small")
     _save(figure, path)
+
+
+def _tick_at(axes: Any, values: set[int]) -> None:
+    """The sizes that were measured as ticks, in plain figures."""
+    axes.set_xticks(sorted(values), [str(value) for value in sorted(values)], fontsize="small")
+    axes.minorticks_off()
 
 
 def _save(figure: Any, path: Path) -> None:
