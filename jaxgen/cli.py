@@ -11,7 +11,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxgen.errors import Interrupted, UserError, check
+from jaxgen.errors import Interrupted, UserError, check, printable
 from jaxgen.experiments.base import Experiment
 from jaxgen.experiments.registry import experiment_names, find_experiment, summary
 from jaxgen.parsing import parse, parse_known
@@ -41,7 +41,7 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     try:
         command(args)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(error)}", file=sys.stderr)
         status = 2
     except (Interrupted, KeyboardInterrupt) as interruption:
         print(str(interruption) or "interrupted", file=sys.stderr)

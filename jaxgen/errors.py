@@ -9,6 +9,11 @@ class UserError(Exception):
     """
 
 
+def printable(text: object) -> str:
+    """The text with control characters written out, so that no file's content steers a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
 class Interrupted(Exception):  # noqa: N818  (a wish, not an error)
     """A person stopped the run; the message says what was saved and how to go on."""
 

@@ -367,9 +367,12 @@ def test_xla_s_own_message_comes_with_the_estimate():
 
     experiment = GPTPython()
     spec, plan = experiment.load().spec, make_plan("jit", None, batch_size=16)
-    with pytest.raises(
-        UserError, match=r"Out of memory allocating 3600.*raise --accumulate, --model.remat"
-    ), explained_memory(experiment, spec, plan):
+    with (
+        pytest.raises(
+            UserError, match=r"Out of memory allocating 3600.*raise --accumulate, --model.remat"
+        ),
+        explained_memory(experiment, spec, plan),
+    ):
         jax.jit(lambda: jax.numpy.zeros((30_000_000, 30_000_000)))().block_until_ready()
 
 

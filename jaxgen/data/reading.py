@@ -11,9 +11,12 @@ def read_bytes(path: Path) -> bytes:
     """The content of a file.
 
     Raises:
-        UserError: there is no such file, it is a directory, or the system does not let us read it.
+        UserError: there is no such file, it is a directory or a device, or the system does not let us
+            read it.
     """
     with _plain_errors(path):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UserError(f"{path} is a device or a pipe: name a file.")
         return path.read_bytes()
 
 

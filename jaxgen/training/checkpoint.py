@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxgen.errors import UserError
+from jaxgen.errors import UserError, printable
 from jaxgen.training import stored
 from jaxgen.training.distributed import is_main
 from jaxgen.training.manifest import Manifest, changed_leaves, describe, refuse_other_model
@@ -259,7 +259,7 @@ class Checkpoints:
 
 
 def _warn(sentence: str) -> None:
-    print(f"warning: {sentence}", file=sys.stderr, flush=True)
+    print(f"warning: {printable(sentence)}", file=sys.stderr, flush=True)
 
 
 def _told_by_main(number: int) -> int:

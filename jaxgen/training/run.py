@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxgen.errors import UserError
 
+JSON_BYTES = 100_000_000  # far above any vocabulary
 FORMAT = 1  # of config.json; raised when an older reader would misread it
 
 
@@ -111,6 +112,11 @@ def open_run(folder: Path) -> tuple[Run, str, dict[str, Any], dict[str, Any]]:
         raise UserError(
             f"{folder} is not a run: it has no config.json; check the name and the folder that holds it."
         )
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink():
+            raise UserError(
+                f"{path} is a symbolic link: a run's files are its own, so put the file itself there."
+            )
     config, spec = read_json(run.config), read_json(run.spec)
     if config.get("format") != FORMAT:
         raise UserError(
@@ -133,12 +139,14 @@ def write_json(path: Path, value) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file; a UserError where there is none."""
     try:
+        if path.stat().st_size > JSON_BYTES:
+            raise ValueError(f"it is larger than {JSON_BYTES // 10**6} MB")
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
             f"Cannot read {path}: {error.strerror}; restore it from a copy, or start another run."
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}): restore it from a copy.") from None
     if not isinstance(value, dict):
         raise UserError(f"{path} does not hold a JSON object: restore it from a copy.")

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from jaxgen.training.manifest import Leaf, Manifest, digest
 
 MANIFEST = "manifest.json"
+MANIFEST_BYTES = 100_000_000  # a leaf takes some 200
 STATE = "state"  # orbax's folder of the arrays
 
 
@@ -30,11 +31,14 @@ def read_manifest(folder: Path) -> Manifest:
     Raises Damaged where there is none that reads; UserError where its format is newer.
     """
     try:
-        manifest = Manifest.from_json((folder / MANIFEST).read_bytes())
+        path = folder / MANIFEST
+        if path.stat().st_size > MANIFEST_BYTES:
+            raise Damaged(f"{MANIFEST} is larger than {MANIFEST_BYTES // 10**6} MB")
+        manifest = Manifest.from_json(path.read_bytes())
     except OSError as error:
         found = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
         raise Damaged(f"{MANIFEST} {found}") from None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Damaged(f"{MANIFEST} is damaged") from None
     if str(manifest.step) != folder.name:
         raise Damaged(f"{MANIFEST} is of step {manifest.step}")
@@ -42,7 +46,18 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
-    """Raise Damaged where a file is missing or differs, before anything is made of its contents."""
+    """Raise Damaged where a file is missing, differs or is not known, before anything is read of it.
+
+    A step holds no symbolic links: its files are its own.
+    """
+    if folder.is_symlink():
+        raise Damaged("it is a symbolic link")
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            raise Damaged(f"{name} is a symbolic link")
+        if path.is_file() and name != MANIFEST and name not in manifest.files:
+            raise Damaged(f"{name} is not in {MANIFEST}")
     for name, expected in manifest.files.items():
         path = folder / name
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:

@@ -274,7 +274,7 @@ FOLDER_FAULTS = {  # what is done to the folder, the line's words, the step that
     "path outside": (point_outside, "names ../../secret, outside of the step", 4),
     "arrays of another step": (swap_data, "/8: state/", 4),
     "manifest of another step": (swap_manifest, "/8: manifest.json is of step 4", 4),
-    "link": (link, "/8: state/_METADATA is missing", 4),
+    "link": (link, "/8: state/_METADATA is a symbolic link", 4),
     "orbax's temporary name": (
         lambda f: (f / "8").rename(f / "8.orbax-checkpoint-tmp"), "step 8 is not saved to its end", 4,
     ),
