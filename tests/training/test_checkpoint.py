@@ -482,8 +482,12 @@ def test_a_limit_on_files_is_a_full_disk_too(tmp_path, capfd):
         with small_files(100_000):
             checkpoints.save(big_state(2))
             checkpoints.wait()
-        assert checkpoints.latest == 1 and names(tmp_path) == ["1"]
+        # A thread of orbax's may still write into the draft while it is swept; the next save sweeps again.
+        assert checkpoints.latest == 1
+        assert [name for name in names(tmp_path) if name.isdecimal()] == ["1"]
         assert_equal(checkpoints.restore(big_state(0)), big_state(1))
+        checkpoints.save(big_state(3))
+    assert names(tmp_path) == ["1", "3"]
     assert "is full: this checkpoint was not saved" in capfd.readouterr().err
 
 
