@@ -482,7 +482,7 @@ def test_a_limit_on_files_is_a_full_disk_too(tmp_path, capfd):
         with small_files(100_000):
             checkpoints.save(big_state(2))
             checkpoints.wait()
-        # A thread of orbax's may still write into the draft while it is swept; the next save sweeps again.
+        # A thread of orbax's may still write into the draft while it is swept: the next save sweeps too.
         assert checkpoints.latest == 1
         assert [name for name in names(tmp_path) if name.isdecimal()] == ["1"]
         assert_equal(checkpoints.restore(big_state(0)), big_state(1))
