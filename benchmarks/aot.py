@@ -31,7 +31,8 @@ class Compiled:
     """One step compiled for one topology; None where the program does not fit the chip's memory.
 
     Sizes, FLOPs and bytes are of one chip; seconds are estimates, never measured. sent_bytes is what a
-    chip sends in collectives, collectives how many exchanges of each kind. mfu is by `convention`.
+    chip sends in collectives, collectives how many exchanges of each kind. mfu is by `convention`, the
+    bound of all that is computed, recomputation included. not_estimable says why there is no estimate.
     """
 
     experiment: str
@@ -58,6 +59,7 @@ class Compiled:
     operations_estimated: int | None = None
     operations_unestimated: int | None = None
     loops_of_unknown_length: int | None = None
+    not_estimable: str | None = None
     cycles_seconds: float | None = None
     collective_seconds: float | None = None
     estimated_seconds: float | None = None
@@ -116,14 +118,17 @@ def compile_step(
         **common, fits=True, compile_seconds=seconds, **_what_it_says(compiled),
         **_estimate(
             read_schedule(compiled.as_text(), experiment.accumulate), topology, accelerator,
-            model_flops / len(devices), convention,
+            model_flops / len(devices), convention, experiment.accumulate,
         ),
     )  # fmt: skip
 
 
 def _model_flops(table: Table, convention: str) -> float:
-    """Of the whole step on all chips, by the convention; most count a transformer only."""
-    if convention == "jaxgen":
+    """Of the whole step on all chips, by the convention; most count a transformer only.
+
+    What is recomputed in the backward pass is no part of the model's FLOPs.
+    """
+    if convention == "jaxgen" and table.name != "gpt":
         return table.matmul_flops
     known = {each.name: each for each in CONVENTIONS}
     if convention not in known:
@@ -161,7 +166,9 @@ def _estimate(
     accelerator: Accelerator,
     model_flops: float,
     convention: str,
+    accumulate: int,
 ) -> dict[str, Any]:
+    why = _not_estimable(schedule, accumulate)
     kinds = [collective.kind for collective in schedule.collectives]
     cycles_seconds = schedule.cycles / topology.cycles_per_second
     # The published rate is of both directions of all links; a chip sends in one of them.
@@ -176,12 +183,28 @@ def _estimate(
         "operations_estimated": schedule.estimated,
         "operations_unestimated": schedule.unestimated,
         "loops_of_unknown_length": schedule.unknown_loops,
+        "not_estimable": why,
         "cycles_seconds": cycles_seconds,
         "collective_seconds": collective_seconds,
-        "estimated_seconds": seconds,
-        "mfu": fraction_of_ceiling(least_seconds, seconds, f"estimated MFU by {convention}"),
+        "estimated_seconds": None if why else seconds,
+        "mfu": None
+        if why
+        else fraction_of_ceiling(least_seconds, seconds, f"estimated MFU by {convention}"),
         "convention": convention,
     }
+
+
+def _not_estimable(schedule: Schedule, accumulate: int) -> str | None:
+    """Why the schedule's cycles are not the step's; None where they are.
+
+    The loop over the pieces of a batch, one for each player of a game, is the only one whose length we
+    know where the compiler's text does not give it.
+    """
+    if schedule.unknown_kernels:
+        return f"{schedule.unknown_kernels} hand-written kernels have no estimate"
+    if schedule.unknown_loops > (2 if accumulate > 1 else 0):
+        return f"{schedule.unknown_loops} loops are of unknown length"
+    return None
 
 
 # The two ways in which the compiler says that a program does not fit.
@@ -213,16 +236,20 @@ def describe(result: Compiled) -> str:
         return "\n".join(lines)
     exchanges = ", ".join(f"{number} {kind}" for kind, number in result.collectives.items())
     lines += [
-        f"  FLOPs by the compiler      {result.compiler_flops:.4g} a chip",
-        f"  bytes by the compiler      {result.compiler_bytes:.4g} a chip",
+        f"  FLOPs by the compiler      {result.compiler_flops:.4g} a chip, loops' bodies once",
+        f"  bytes by the compiler      {result.compiler_bytes:.4g} a chip, loops' bodies once",
         f"  collectives                {exchanges or 'none'}; {result.sent_bytes:.4g} bytes sent a chip",
         f"  compiler's estimate        {result.cycles_seconds * 1e3:.4g} ms "
         f"({result.estimated_cycles:,} cycles in {result.operations_estimated} operations; "
         f"{result.operations_unestimated} have no estimate)",
         f"  collectives, least         {result.collective_seconds * 1e3:.4g} ms",
-        f"  sum, no overlap            {result.estimated_seconds * 1e3:.4g} ms, "
-        f"predicted MFU {result.mfu:.1%} ({result.convention} FLOPs)",
     ]
+    if result.not_estimable:
+        return "\n".join([*lines, f"  no estimate of the step    {result.not_estimable}"])
+    lines.append(
+        f"  sum, no overlap            {result.estimated_seconds * 1e3:.4g} ms, "
+        f"predicted MFU {result.mfu:.1%} ({result.convention} FLOPs)"
+    )
     if result.loops_of_unknown_length:
         lines.append(
             f"  {result.loops_of_unknown_length} loops of a length that the compiler's text does not "

@@ -7,7 +7,19 @@ from typing import Literal
 
 import tyro
 
+from jaxgen.errors import UserError
 from jaxgen.parsing import parse
+
+
+def check_output(path: Path) -> None:
+    """Raise UserError where a JSON file cannot be written, before an hour of work rather than after."""
+    if path.suffix != ".json" or path.is_dir():
+        raise UserError(f"The output {path} is no JSON file: give a name that ends in .json.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise UserError(f"The output {path} cannot be written: {error.strerror}.") from None
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,8 @@ def aot(args: list[str]) -> None:
     from benchmarks.topology import check_topology
 
     check_topology(options.topology)
+    if options.json is not None:
+        check_output(options.json)
     found = presets.find(
         options.experiment, batch_size=options.batch_size, accumulate=options.accumulate,
         attention=options.attention, remat=options.remat or None,
@@ -84,6 +98,7 @@ def scaling(args: list[str]) -> None:
 
     for name in options.topologies:
         check_topology(name)
+    check_output(options.output)
     run_scaling(options, _topology)
 
 

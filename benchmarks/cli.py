@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.aot_cli import aot, scaling
+from benchmarks.aot_cli import aot, check_output, scaling
 from jaxgen.cli import run_command
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
@@ -91,7 +91,7 @@ def run(name: str, options: Options) -> None:
     from benchmarks.record import Record, markdown, write
 
     path = options.json or RESULTS / f"{name}{'-short' if options.short else ''}.json"
-    _check_writable(path)
+    check_output(path)
     chosen = ["attention", *_models()] if name == "all" else [name]
     with compiling_anew():
         ceilings = find_ceilings(short=options.short)
@@ -114,15 +114,6 @@ def run(name: str, options: Options) -> None:
     print(f"\n{path}")
     if record.errors:
         sys.exit(1)
-
-
-def _check_writable(path: Path) -> None:
-    """Before an hour of measuring rather than after."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        raise UserError(f"--json {path} cannot be written: {error.strerror}.") from None
 
 
 def _measure(name: str, short: bool) -> tuple[list[dict], list[dict]]:

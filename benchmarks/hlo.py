@@ -93,6 +93,7 @@ class Schedule:
       cycles: the estimates, loops multiplied by their trips.
       estimated, unestimated: operations with and without an estimate; bookkeeping is not counted.
       unknown_loops: loops whose number of trips the text does not give, taken unknown_trips times.
+      unknown_kernels: hand-written (Pallas) kernels, for which the compiler gives no estimate.
       collectives: each exchange once.
     """
 
@@ -100,6 +101,7 @@ class Schedule:
     estimated: int
     unestimated: int
     unknown_loops: int
+    unknown_kernels: int
     collectives: tuple[Collective, ...]
 
     @property
@@ -131,7 +133,9 @@ def read_schedule(text: str, unknown_trips: int = 1) -> Schedule:
         elif not _is_bookkeeping(instruction):
             unestimated += 1
     loops = [i for i, _ in runs if i.opcode == "while" and i.trips is None]
-    return Schedule(cycles, estimated, unestimated, len(loops), _exchanges(computations, runs))
+    kernels = [i for i, _ in runs if "tpu_custom_call" in i.rest and i.cycles is None]
+    exchanges = _exchanges(computations, runs)
+    return Schedule(cycles, estimated, unestimated, len(loops), len(kernels), exchanges)
 
 
 def array_bytes(shape: str) -> int:

@@ -65,7 +65,7 @@ def plot_sweeps(values: dict[str, Any], path: Path) -> None:
 def plot_aot_scaling(rows: list[dict[str, Any]], path: Path) -> None:
     """Estimated time and predicted MFU over chips, of what fits."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-    fitting = [row for row in rows if row["fits"]]
+    fitting = [row for row in rows if row["estimated_seconds"] is not None]
     for name, growth in dict.fromkeys((row["experiment"], row["growth"]) for row in fitting):
         line = [r for r in fitting if (r["experiment"], r["growth"]) == (name, growth)]
         chips = [row["chips"] for row in line]

@@ -145,8 +145,11 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist: give the JSON file of a benchmark.")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values["schema"] != SCHEMA or not isinstance(values["rows"], list):
+        if values["schema"] != SCHEMA:
             raise KeyError
+        for needed in (values["date"], *(row["median_seconds"] for row in values["rows"])):
+            if not needed:
+                raise KeyError
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not the JSON file of a benchmark: give one.") from None
     return values

@@ -62,7 +62,9 @@ def markdown(rows: list[dict]) -> str:
     """The table: one row a model, growth and number of chips."""
     lines = [
         "Compiled by the TPU compiler, not run. Estimated: the compiler's cycles and the least time of "
-        "the collectives, without overlap. MFU by the jaxgen convention, of published bfloat16 peaks.",
+        "the collectives, without overlap. MFU by the jaxgen convention, of published bfloat16 peaks; "
+        "the bound is of all that is computed, recomputation included. No estimate where loops are of "
+        "unknown length.",
         "",
         "| " + " | ".join(_HEADINGS) + " |",
         "| --- | --- | --: | --- |" + " --: |" * (len(_HEADINGS) - 4),
@@ -71,7 +73,7 @@ def markdown(rows: list[dict]) -> str:
         cells = [row["experiment"], row["growth"], row["chips"]]
         cells += [row["parallel"].split()[-1], row["batch_size"], row["accumulate"]]
         cells += ["yes" if row["fits"] else "no", f"{row['bytes_per_chip'] / 1e9:.2f}"]
-        if row["fits"]:
+        if row["estimated_seconds"] is not None:
             cells += [
                 f"{row['estimated_seconds'] * 1e3:.1f}",
                 f"{row['collective_seconds'] * 1e3:.1f}",
@@ -79,7 +81,7 @@ def markdown(rows: list[dict]) -> str:
         else:
             cells += ["-", "-"]
         cells.append(f"{row['bound_seconds'] * 1e3:.1f}")
-        cells.append(f"{row['mfu']:.1%}" if row["fits"] else "-")
+        cells.append(f"{row['mfu']:.1%}" if row["mfu"] is not None else "-")
         cells.append(f"{row['compile_seconds']:.0f}")
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines)
