@@ -1,6 +1,6 @@
 """Measurements that need a process of their own: peak memory, and a step over several devices.
 
-`python -m benchmarks.child memory FORM HEADS HEAD_SIZE LENGTH...` and
+`python -m benchmarks.child memory FORM CAUSAL HEADS HEAD_SIZE LENGTH...` and
 `python -m benchmarks.child devices EXPERIMENT PARALLEL BATCH SHORT` print one JSON object.
 """
 
@@ -14,12 +14,15 @@ from pathlib import Path
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def attention_peaks(form: str, heads: int, head_size: int, lengths: tuple[int, ...]) -> dict:
+def attention_peaks(
+    form: str, causal: bool, heads: int, head_size: int, lengths: tuple[int, ...]
+) -> dict:
     """Bytes by length: {"peak": {T: process's peak}, "growth": {T: peak above the idle process}}.
 
     Of one forward and backward evaluation in a fresh process. One process serves ascending lengths.
     """
-    return _run("memory", form, str(heads), str(head_size), *(str(length) for length in lengths))
+    sizes = (heads, head_size, *lengths)
+    return _run("memory", form, str(int(causal)), *(str(size) for size in sizes))
 
 
 def devices_seconds(experiment: str, parallel: str, devices: int, batch: int, short: bool) -> dict:
@@ -41,27 +44,26 @@ def _run(*arguments: str, devices: int = 1) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _memory(form: str, heads: str, head_size: str, *lengths: str) -> dict:
+def _memory(form: str, causal: str, heads: str, head_size: str, *lengths: str) -> dict:
     import jax
-    import jax.numpy as jnp
 
-    from benchmarks.attention import make_gradient
+    from benchmarks.attention import arguments, make_program
 
-    warm = jnp.ones(
-        (1, 1, 8, 8)
-    )  # threads, pools and the like are there before anything is counted
-    jax.block_until_ready(make_gradient(form)(warm, warm, warm))
+    program = jax.jit(make_program(form, causal == "1"))
+    # Threads, pools and the like are there before anything is counted.
+    jax.block_until_ready(program(*arguments(1, 8, 8)))
     peak, growth = {}, {}
     for length in map(int, lengths):
-        shape = jax.ShapeDtypeStruct((1, int(heads), length, int(head_size)), jnp.float32)
-        compiled = make_gradient(form).lower(shape, shape, shape).compile()
+        sizes = (int(heads), length, int(head_size))
+        shapes = jax.eval_shape(lambda sizes=sizes: arguments(*sizes))
+        compiled = program.lower(*shapes).compile()
         idle = _resident("VmRSS")
         _forget_peak()
-        arrays = [jnp.full(shape.shape, value, shape.dtype) for value in (0.1, 0.2, 0.3)]
-        jax.block_until_ready(compiled(*arrays))
+        given = arguments(*sizes)
+        jax.block_until_ready(compiled(*given))
         peak[length] = _resident("VmHWM")
         growth[length] = peak[length] - idle
-        del arrays
+        del given
     return {"peak": peak, "growth": growth}
 
 

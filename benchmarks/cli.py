@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks NAME | all | aot | scaling`, and `--compare A.json B.json`."""
+"""The command `python -m benchmarks NAME | all | costs | aot | scaling`, or `--compare A B`."""
 
 import importlib
 import importlib.util
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.aot_cli import aot, check_output, scaling
+from benchmarks.costs import print_costs
 from jaxgen.cli import run_command
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
@@ -14,6 +15,8 @@ from jaxgen.parsing import parse
 from jaxgen.training.runtime import tune_allocator
 
 RESULTS = Path("benchmarks/results")
+COMMANDS = {"costs": print_costs, "aot": aot, "scaling": scaling}
+"""What runs no step: costs prints tables, the others compile for chips that are not there."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ def main(args: list[str]) -> None:
         print(_usage())
     elif args[0] == "--compare" or args[0].startswith("--compare="):
         _compare(args)
-    elif args[0] in ("aot", "scaling"):
-        {"aot": aot, "scaling": scaling}[args[0]](args[1:])
+    elif args[0] in COMMANDS:
+        COMMANDS[args[0]](args[1:])
     else:
         name = args[0]
         if name.startswith("-"):
@@ -59,16 +62,21 @@ def _models() -> dict[str, str]:
 
 
 def _known() -> list[str]:
-    return ["attention", *_models(), "all", "aot", "scaling"]
+    return [*_benchmarks(), "all", *COMMANDS]
+
+
+def _benchmarks() -> list[str]:
+    return ["equations", "attention", *_models()]
 
 
 def _usage() -> str:
     return (
         "usage: python -m benchmarks NAME [--json FILE] [--short]\n"
         "       python -m benchmarks --compare A.json B.json\n"
+        "       python -m benchmarks costs EXPERIMENT | EQUATION [--help]\n"
         "       python -m benchmarks aot EXPERIMENT --topology v5e:4x4 [--help]\n"
         "       python -m benchmarks scaling [--help]\n\n"
-        f"benchmarks: {', '.join(_known()[:-2])}"
+        f"benchmarks: {', '.join([*_benchmarks(), 'all'])}"
     )
 
 
@@ -92,7 +100,7 @@ def run(name: str, options: Options) -> None:
 
     path = options.json or RESULTS / f"{name}{'-short' if options.short else ''}.json"
     check_output(path)
-    chosen = ["attention", *_models()] if name == "all" else [name]
+    chosen = _benchmarks() if name == "all" else [name]
     with compiling_anew():
         ceilings = find_ceilings(short=options.short)
         record = Record({}, options.short)
@@ -117,6 +125,10 @@ def run(name: str, options: Options) -> None:
 
 
 def _measure(name: str, short: bool) -> tuple[list[dict], list[dict]]:
+    if name == "equations":
+        from benchmarks.equations import run_equations
+
+        return run_equations(short=short), []
     if name == "attention":
         from benchmarks.attention import run_attention
 

@@ -83,6 +83,7 @@ _COLUMNS = (  # heading, key, factor, format
     ("quartiles", None, 1e3, ".4g"),
     ("compile s", "compile_seconds", 1, ".2f"),
     ("MFLOP math", "mathematics_flops", 1e-6, ",.1f"),
+    ("elementwise", "mathematics_elementwise_flops", 1e-6, ",.1f"),
     ("walk", "walk_flops", 1e-6, ",.1f"),
     ("XLA", "xla_flops", 1e-6, ",.1f"),
     ("MB least", "least_bytes", 1e-6, ",.2f"),
@@ -147,7 +148,11 @@ def read(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["schema"] != SCHEMA:
             raise KeyError
-        for needed in (values["date"], *(row["median_seconds"] for row in values["rows"])):
+        for needed in (
+            values["date"],
+            isinstance(values["short"], bool),
+            *(row["median_seconds"] for row in values["rows"]),
+        ):
             if not needed:
                 raise KeyError
     except (ValueError, KeyError, TypeError):
@@ -171,7 +176,13 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str, st
 
 
 def render_comparison(first: dict[str, Any], second: dict[str, Any]) -> str:
-    """The ratios as a Markdown table; raises UserError where the files have no case in common."""
+    """The ratios as a Markdown table.
+
+    Raises UserError where the files have no case in common, or one alone is of a short run, whose cases
+    have the same names and other sizes.
+    """
+    if first["short"] != second["short"]:
+        raise UserError("One file is of a --short run, the other is not: compare runs of one kind.")
     ratios = compare(first, second)
     if not ratios:
         raise UserError("The two files have no benchmark case in common: compare runs of the same.")

@@ -17,19 +17,26 @@ _HEADINGS = (
 
 
 def run_scaling(options: Any, topology: Callable) -> None:
-    """Compile every case, and write JSON after each, then the table and the plot."""
-    rows = []
+    """Compile every case, and write JSON after each, then the table and the plot.
+
+    All cases are looked at before the first is compiled: a mistake in the last costs no hour.
+    """
+    cases = [
+        (name, growth, slice_name, _case(name, growth, num_chips(slice_name), options))
+        for name in options.presets
+        for growth in ("fixed", "growing")
+        for slice_name in options.topologies
+    ]
     for name in options.presets:
-        for growth in ("fixed", "growing"):
-            for slice_name in options.topologies:
-                chips = num_chips(slice_name)
-                case = _case(name, growth, chips, options)
-                found = presets.find(name, attention=options.attention, **case)
-                mesh = f"{presets.SPLIT.get(name, 'data')}={chips}"
-                result = compile_step(name, *found, topology(slice_name), mesh=mesh)
-                print(describe(result), flush=True)
-                rows.append(result.to_json() | {"growth": growth})
-                _write(options.output, rows)
+        presets.find(name, attention=options.attention)
+    rows = []
+    for name, growth, slice_name, case in cases:
+        found = presets.find(name, attention=options.attention, **case)
+        mesh = f"{presets.SPLIT.get(name, 'data')}={num_chips(slice_name)}"
+        result = compile_step(name, *found, topology(slice_name), mesh=mesh)
+        print(describe(result), flush=True)
+        rows.append(result.to_json() | {"growth": growth})
+        _write(options.output, rows)
     print(markdown(rows))
     from benchmarks.plots import plot_aot_scaling
 

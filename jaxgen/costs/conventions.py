@@ -120,6 +120,6 @@ def compare(table: Table) -> str:
     for convention in CONVENTIONS:
         value = convention.flops_per_token(table) / 1e6
         lines.append(
-            f"| {convention.name} | {value:,.1f} | {convention.formula} | {convention.says} |"
+            f"| {convention.name} | {value:,.2f} | {convention.formula} | {convention.says} |"
         )
     return "\n".join(lines)

@@ -125,9 +125,19 @@ def _walk(jaxpr: Any, known: dict, trips: Iterator[int]) -> Count:
     total = Count()
     for eqn in jaxpr.eqns:
         total += _equation(eqn, known, trips)
-        if len(eqn.outvars) == 1:
+        if eqn.primitive.name == "platform_index":
+            known[eqn.outvars[0]] = _platform_index(eqn.params["platforms"])
+        elif len(eqn.outvars) == 1:
             known[eqn.outvars[0]] = computed_value(eqn, lambda atom: _lookup(atom, known))
     return total
+
+
+def _platform_index(platforms: Sequence[Sequence[str] | None]) -> int | None:
+    """The branch of `lax.platform_dependent` that this process's backend runs; None fits them all."""
+    backend = jax.default_backend()
+    names = {"gpu", "cuda", "rocm"} if backend == "gpu" else {backend}
+    fitting = (i for i, branch in enumerate(platforms) if branch is None or names & set(branch))
+    return next(fitting, None)
 
 
 def _lookup(atom: Any, known: dict) -> int | None:
@@ -145,7 +155,7 @@ def _equation(eqn: Any, known: dict, trips: Iterator[int]) -> Count:
     if name == "while":
         return _while(eqn, values, trips)
     if name == "cond":
-        return _cond(eqn, values[1:], trips)
+        return _cond(eqn, values, trips)
     if name == "dot_general":
         return _dot(eqn)
     if name == "conv_general_dilated":
@@ -187,7 +197,10 @@ def _while(eqn: Any, values: list[int | None], trips: Iterator[int]) -> Count:
 
 
 def _cond(eqn: Any, values: list[int | None], trips: Iterator[int]) -> Count:
-    branches = [_walk_closed(branch, values, trips) for branch in eqn.params["branches"]]
+    choice, *inputs = values
+    if choice is not None:
+        return _walk_closed(eqn.params["branches"][choice], inputs, trips)
+    branches = [_walk_closed(branch, inputs, trips) for branch in eqn.params["branches"]]
     dearest = max(branches, key=lambda branch: branch.flops)
     if all(branch.flops == dearest.flops for branch in branches):
         return dearest

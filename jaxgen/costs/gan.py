@@ -9,7 +9,7 @@ not to its weights. Goodfellow et al. 2014, algorithm 1 with k = 1, https://arxi
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
-from jaxgen.costs.formula import plus, times
+from jaxgen.costs.formula import times
 from jaxgen.costs.rows import AdamSizes, adam, elementwise, mlp
 from jaxgen.costs.table import Cost, Row, Table
 
@@ -74,25 +74,14 @@ def gan_step(
         *judged("G update: discriminator", ("input",), None, owned=False),
         elementwise("G update: loss", sizes, "B", *generated),
     ]
-    d_rows += _adam("D update: Adam", d_rows, sizes, optimizer, ema)
-    if loss == "wasserstein":
-        d_rows.append(_clip(d_rows, sizes))
-    g_rows += _adam("G update: Adam", g_rows, sizes, optimizer, ema)
+    d_rows += adam(d_rows, optimizer, suffix="D", name="D update: Adam", ema=ema)
+    if loss == "wasserstein":  # two comparisons of each weight, fused with the update
+        clipped = Cost(times(2, "PD"))
+        d_rows.append(
+            Row("D update: clip weights", "elementwise", d_rows[-1].sizes, update=clipped)
+        )
+    g_rows += adam(g_rows, optimizer, suffix="G", name="G update: Adam", ema=ema)
     return Table("gan", (*d_rows, *g_rows))
-
-
-def _adam(
-    name: str, rows: list[Row], sizes: Mapping[str, int], config: AdamSizes, ema: bool
-) -> list[Row]:
-    parameters = plus(*(row.parameters for row in rows))
-    matrices = plus(*(row.parameters for row in rows if row.kind == "matmul"))
-    return adam(sizes, parameters, matrices, config, name=name, ema=ema)
-
-
-def _clip(rows: list[Row], sizes: Mapping[str, int]) -> Row:
-    """Clipping the critic's weights: two comparisons each, fused with the update."""
-    parameters = plus(*(row.parameters for row in rows))
-    return Row("D update: clip weights", "elementwise", sizes, update=Cost(times(2, parameters)))
 
 
 def _dropout(name: str, config: GANSizes, sizes: Mapping[str, int], D: list[str]) -> list[Row]:

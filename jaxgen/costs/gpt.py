@@ -58,14 +58,10 @@ def gpt_step(
     if config.remat:
         blocks = _recomputed(blocks)
     rows = [*_embedding(config, sizes), *blocks, *_head(config, sizes)]
-    parameters = plus(*(row.parameters for row in rows))
-    # What decays: kernels and the two tables, neither biases nor norms.
-    decaying = (row for row in rows if row.kind == "matmul" or row.name in _TABLES)
-    matrices = plus(*(row.parameters for row in decaying))
-    return Table("gpt", (*rows, *adam(sizes, parameters, matrices, optimizer, ema=ema)))
+    return Table("gpt", (*rows, *adam(rows, optimizer, tables=_TABLES, ema=ema)))
 
 
-_TABLES = ("embedding", "positions")
+_TABLES = ("embedding", "positions")  # decay as kernels do; biases and norms do not
 
 
 def _item_bytes(config: GPTSizes) -> int:

@@ -9,11 +9,11 @@ def cells(table: Table) -> list[tuple[str, ...]]:
     """One tuple of texts per row and one for the sums: see the headings above.
 
     FLOPs and least bytes are whole numbers; the formula is of the forward pass, or of the update where
-    there is no forward pass.
+    there is no forward pass; none where both compute nothing.
     """
     rows = []
     for row in table.rows:
-        formula = row.forward.flops if row.forward.flops != "0" else row.update.flops
+        formula = next((f for f in (row.forward.flops, row.update.flops) if f != "0"), "")
         rows.append(
             (
                 row.name, row.kind, " ".join(row.contracted), formula,

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 from jaxgen.costs.formula import plus, times
-from jaxgen.costs.table import Cost, Row
+from jaxgen.costs.table import CONTRACTIONS, Cost, Row
 
 FLOAT32_BYTES = 4
 BOTH = ("input", "kernel")
@@ -153,38 +153,44 @@ class AdamSizes(Protocol):
 
 
 def adam(
-    sizes: Mapping[str, int],
-    parameters: str,
-    matrices: str,
+    rows: Sequence[Row],
     config: AdamSizes,
     *,
+    suffix: str = "",
+    tables: Sequence[str] = (),
     name: str = "Adam",
     ema: bool = False,
 ) -> list[Row]:
-    """The optimiser's rows; all elementwise, 14 FLOPs and 7 arrays for each parameter.
+    """The optimiser's rows for the parameters of `rows`; all elementwise, 14 FLOPs and 7 arrays each.
 
     m: 3, v: 4, both corrections 2, root, epsilon and quotient 3, rate and update 2 (Kingma & Ba 2015,
     algorithm 1, https://arxiv.org/abs/1412.6980). Reads gradient, parameter and two moments, writes
-    parameter and moments.
+    parameter and moments. Letters: P parameters, W those of them that decay.
 
     Args:
-      parameters: formula of how many there are; matrices: of how many decay.
-      ema: a moving average of the parameters is kept.
+      suffix: of both letters, where a step has several optimisers. tables: the rows whose parameters
+        decay though no matmul owns them. ema: a moving average of the parameters is kept.
     """
+    P, W = f"P{suffix}", f"W{suffix}"
+    decaying = [row for row in rows if row.kind in CONTRACTIONS or row.name in tables]
+    sizes = {
+        letter: sum(row.value(row.parameters) for row in counted)
+        for letter, counted in ((P, rows), (W, decaying))
+    }
 
     def row(what, flops, arrays=0):
-        moved = times(FLOAT32_BYTES * arrays, parameters)
+        moved = times(FLOAT32_BYTES * arrays, P)
         return Row(f"{name}: {what}", "elementwise", sizes, update=Cost(flops, moved))
 
     # The norm is reported and guards the update; fused with it, both move nothing.
-    rows = [row("gradient norm", times(2, parameters))]
+    made = [row("gradient norm", times(2, P))]
     if config.clip_norm is not None:  # the norm first, then the scaling: the gradient is read twice
-        rows.append(row("clip", times(3, parameters), arrays=1))
-    rows.append(row("moments and update", times(14, parameters), arrays=7))
+        made.append(row("clip", times(3, P), arrays=1))
+    made.append(row("moments and update", times(14, P), arrays=7))
     if config.weight_decay:
-        rows.append(row("weight decay", times(2, matrices)))
+        made.append(row("weight decay", times(2, W)))
     if ema:  # two products and a sum; the average is read and written
-        rows.append(row("moving average", times(3, parameters), arrays=2))
+        made.append(row("moving average", times(3, P), arrays=2))
     arrays = 4 if ema else 3  # parameters, moments, average: new or, where not finite, as they were
-    rows.append(row("guard", times(arrays, parameters)))
-    return rows
+    made.append(row("guard", times(arrays, P)))
+    return made

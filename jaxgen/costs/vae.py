@@ -7,7 +7,6 @@ no gradient. Kingma & Welling 2014, https://arxiv.org/abs/1312.6114.
 
 from typing import Protocol, runtime_checkable
 
-from jaxgen.costs.formula import plus
 from jaxgen.costs.rows import AdamSizes, adam, elementwise, mlp
 from jaxgen.costs.table import Row, Table
 
@@ -57,6 +56,4 @@ def vae_step(
     # square, expm1, add, subtract, sum
     rows.append(elementwise("KL from the prior", sizes, "B·Z", 5, 4))
     rows.append(elementwise("negative ELBO and its mean", sizes, "B", 2, 1))
-    parameters = plus(*(row.parameters for row in rows))
-    matrices = plus(*(row.parameters for row in rows if row.kind == "matmul"))
-    return Table("vae", (*rows, *adam(sizes, parameters, matrices, optimizer, ema=ema)))
+    return Table("vae", (*rows, *adam(rows, optimizer, ema=ema)))

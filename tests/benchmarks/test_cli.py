@@ -82,8 +82,10 @@ def test_devices_double_up_to_the_cores(monkeypatch):
 
 
 BAD_INPUT = {
-    "unknown benchmark": ("gtp", "no benchmark 'gtp'; known are attention, gan, gpt, vae, all"),
-    "no benchmark": ("--short", "Name a benchmark first: attention"),
+    "unknown benchmark": (
+        "gtp", "no benchmark 'gtp'; known are equations, attention, gan, gpt, vae, all, costs, aot",
+    ),
+    "no benchmark": ("--short", "Name a benchmark first: equations, attention"),
     "unknown flag": ("gpt --sort", "no field --sort: did you mean --short?"),
     "unwritable output": ("gpt --json {tmp}/file/x.json", "cannot be written"),
     "a folder as output": ("gpt --json {tmp}", "is no JSON file: give a name that ends in .json"),
@@ -112,6 +114,11 @@ BAD_INPUT = {
     ),
     "no remat": ("aot vae-digits --remat", "--remat: vae-digits has no transformer"),
     "scaling's batch": ("scaling --batch-size 6 --topologies v5e:2x2", "6 is not a multiple of 4 chips"),
+    "scaling's second preset": ("scaling --presets gpt2-124m gtp", "no experiment 'gtp'; known are"),
+    "costs of nothing": ("costs gtp", "Nothing named 'gtp' has costs; known are gan-digits.*equations"),
+    "costs of no batch": ("costs gpt-python --batch-size 0", "--batch-size 0 is no batch: give 1"),
+    "remat of an equation": ("costs vae.elbo --remat", "vae.elbo is an equation.*leave --batch-size"),
+    "remat of a vae": ("costs vae-digits --remat", "--remat: vae-digits has no transformer"),
     "scaling": ("scaling --topologies v5e:9x9", "no topology 'v5e:9x9'"),
 }  # fmt: skip
 NEED_LIBTPU = (
@@ -131,6 +138,24 @@ def test_bad_input_is_one_sentence(case, tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_the_costs_of_a_step_an_equation_and_a_preset(capsys):
+    cli.main(["costs", "gpt2-124m", "--batch-size", "2"])
+    text = capsys.readouterr().out
+    # 2 sequences of 1,024 in 12 layers of 12 heads of 64, forward; by both operands, backward.
+    flops = 2 * 12 * 2 * 12 * 1024 * 1024 * 64
+    (scores,) = (line for line in text.splitlines() if line.startswith("scores "))
+    assert scores.split()[3:6] == ["2·L·B·N·T·S·H", f"{flops:,}", f"{2 * flops:,}"]
+    assert "124,439,808 parameters" in text
+    # Chowdhery's 6N + 12LHQT, by hand.
+    palm = (6 * 124_439_808 + 12 * 12 * 12 * 64 * 1024) / 1e6
+    assert f"| PaLM | {palm:,.2f} |" in text and "| Chinchilla |" in text
+    cli.main(["costs", "vae-digits"])
+    text = capsys.readouterr().out
+    assert "encoder layer 1" in text and "convention" not in text
+    cli.main(["costs", "attention.scaled-dot-product", "--markdown"])
+    assert "| scores | matmul | H | 2·B·T·S·H |" in capsys.readouterr().out
+
+
 def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setattr(topology.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"install the extra by pip install 'jaxgen\[tpu-aot\]'"):
@@ -141,4 +166,4 @@ def test_status_two_and_the_sentence_on_stderr():
     command = [sys.executable, "-m", "benchmarks", "nothing"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: There is no benchmark 'nothing'; known are attention")
+    assert done.stderr.startswith("error: There is no benchmark 'nothing'; known are equations")

@@ -82,7 +82,7 @@ def test_conventions_are_named_sourced_and_printed_together(gpt2):
     text = compare(gpt2)
     for convention in CONVENTIONS:
         assert convention.source and convention.says and convention.name in text
-    assert "| PaLM | 859.9 |" in text and "| Chinchilla | 1,087.3 |" in text
+    assert "| PaLM | 859.89 |" in text and "| Chinchilla | 1,087.35 |" in text
     with pytest.raises(KeyError, match="nanoGPT"):
         find_convention("nanogpt")
 

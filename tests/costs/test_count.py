@@ -139,6 +139,20 @@ def test_cond_counts_the_dearest_branch_and_says_so():
     assert same.dot_flops == ONE and same.notes == frozenset()
 
 
+def test_a_branch_for_another_platform_is_not_counted():
+    """The walk takes what this backend runs, as the compiler does; a kernel for a TPU is not read."""
+
+    def thrice(x):
+        return x @ x @ x @ x
+
+    def once(x):
+        return x @ x
+
+    for branches in ({"tpu": thrice, "default": once}, {"cpu": once, "tpu": thrice}):
+        walked = count(lambda x, branches=branches: lax.platform_dependent(x, **branches), X)
+        assert walked.dot_flops == ONE and walked.notes == frozenset()
+
+
 def test_remat_counts_what_is_computed_twice():
     def plain(x):
         return jnp.sum(jnp.sin(x @ x))

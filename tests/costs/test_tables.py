@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxgen.costs
+from benchmarks.equations import program, with_gradients
 from jaxgen.costs import render
 from jaxgen.costs.count import count
-from jaxgen.costs.equations import EQUATION_ROWS, equation_costs
+from jaxgen.costs.equations import EQUATION_ROWS, causal_attention_costs, equation_costs
 from jaxgen.costs.formula import evaluate, plus, times
 from jaxgen.costs.gan import gan_step
 from jaxgen.costs.gpt import gpt_step
@@ -80,15 +80,21 @@ def test_a_first_layer_reads_data_and_has_one_gradient():
 
 def test_adam_by_hand():
     """Seven arrays a parameter: reads g, p, m, v and writes p, m, v; 14 FLOPs."""
+    kernel = matmul("in", {"B": 2, "D": 4, "F": 2}, "B·D·F", "D", result="B·F", kernel="D·F")
+    bias = elementwise("bias", {"F": 2}, "F", 1, 1, parameters="F")
+    rows = [kernel, bias]
     config = OptimizerConfig(clip_norm=1.0, weight_decay=0.1)
-    table = Table("adam", tuple(adam({"P": 10, "M": 8}, "P", "M", config)))
+    table = Table("adam", tuple(adam(rows, config)))
+    assert table.sizes == {"P": 10, "W": 8}
     # norm, clipping, Adam, and a selection for each of the three arrays that the guard keeps
     assert table.flops("update") == table.flops() == (2 + 3 + 14 + 3) * 10 + 2 * 8
     assert table.least_bytes() == 4 * 10 * (7 + 1)  # clipping reads the gradient once before
-    plain = Table("adam", tuple(adam({"P": 10}, "P", "P", OptimizerConfig())))
+    assert Table("adam", tuple(adam(rows, config, tables=["bias"]))).sizes == {"P": 10, "W": 10}
+    plain = Table("adam", tuple(adam(rows, OptimizerConfig(), suffix="D")))
     assert plain.flops() == (2 + 14 + 3) * 10 and plain.least_bytes() == 280
-    rows = adam({"P": 10}, "P", "P", OptimizerConfig(), ema=True)
-    averaged = Table("adam", tuple(rows))  # two products, a sum and a selection; read and written
+    assert plain.sizes == {"PD": 10, "WD": 8}
+    averaged = Table("adam", tuple(adam(rows, OptimizerConfig(), ema=True)))
+    # two products, a sum and a selection; read and written
     assert averaged.flops() == 190 + 40 and averaged.least_bytes() == 280 + 4 * 10 * 2
 
 
@@ -208,49 +214,11 @@ LETTERS = {
 }  # fmt: skip
 
 
-def arguments(equation):
-    """Shapes for an equation's arguments, from what the catalogue says of them."""
-    given = {}
-    for name, shape in equation.shapes.items():
-        if "None" in shape or name in ("epsilon", "base", "beta", "real_label"):
-            continue  # its default
-        if shape == "int":
-            given[name] = LETTERS["H"]
-        elif shape == "scalar":
-            given[name] = jax.ShapeDtypeStruct((), jnp.float32)
-        elif not shape.startswith("function"):
-            letters = shape.split(",")[0].replace("*#B", "").replace("*", "").split()
-            dtype = jnp.int32 if "int" in shape else jnp.float32
-            given[name] = jax.ShapeDtypeStruct(tuple(LETTERS[x] for x in letters), dtype)
-    return given
-
-
-def priced(equation):
-    """The function, its arguments, and its table."""
-    if equation.id == "gan.generator":
-        shapes = [("Z", "G1"), ("G1",), ("G1", "X"), ("X",)]
-        weights = [jax.ShapeDtypeStruct([LETTERS[x] for x in s], jnp.float32) for s in shapes]
-
-        def generate(noise, w1, b1, w2, b2):
-            def mlp(z):
-                return jax.nn.sigmoid(jax.nn.relu(z @ w1 + b1[None]) @ w2 + b2[None])
-
-            return equation.function(mlp, noise)
-
-        noise = jax.ShapeDtypeStruct((LETTERS["B"], LETTERS["Z"]), jnp.float32)
-        given = dict(zip(("noise", "w1", "b1", "w2", "b2"), (noise, *weights), strict=True))
-        return generate, given
-    return equation.function, arguments(equation)
-
-
 @pytest.mark.parametrize("equation_id", EQUATIONS)
 def test_every_equation_of_the_catalogue_has_its_costs(equation_id):
-    equation = EQUATIONS[equation_id]
     table = equation_costs(equation_id, LETTERS)
-    function, given = priced(equation)
-    fixed = {k: v for k, v in given.items() if not hasattr(v, "dtype")}
-    arrays = {k: v for k, v in given.items() if hasattr(v, "dtype")}
-    forward = count(lambda arrays: function(**arrays, **fixed), arrays)
+    function, arrays = program(EQUATIONS[equation_id], LETTERS)
+    forward = count(lambda arrays: function(**arrays), arrays)
     assert forward.dot_flops == table.flops("forward", CONTRACTIONS)
     if not table.flops(kinds=("elementwise",)):
         assert forward.elementwise_flops == 0
@@ -261,17 +229,25 @@ def test_every_equation_of_the_catalogue_has_its_costs(equation_id):
 
 @pytest.mark.parametrize("equation_id", EQUATIONS)
 def test_every_equation_s_gradient_is_its_table_s(equation_id):
-    function, given = priced(EQUATIONS[equation_id])
     table = equation_costs(equation_id, LETTERS)
-    real = {k: v for k, v in given.items() if getattr(v, "dtype", None) == jnp.float32}
-    rest = {k: v for k, v in given.items() if k not in real}
-    rest |= {k: jnp.zeros(v.shape, v.dtype) for k, v in rest.items() if hasattr(v, "dtype")}
+    function, arrays = program(EQUATIONS[equation_id], LETTERS)
+    results = jax.eval_shape(lambda arrays: function(**arrays), arrays)
+    both = with_gradients(function)
+    assert count(both, arrays, results).dot_flops == table.flops(kinds=CONTRACTIONS)
+    # In the one program each argument and result, and each one's gradient, crosses the memory once.
+    moved = jax.tree.leaves((arrays, results, results, jax.eval_shape(both, arrays, results)[1]))
+    assert table.least_bytes() == sum(4 * array.size for array in moved)
 
-    def both(real):
-        value, pull = jax.vjp(lambda real: function(**real, **rest), real)
-        return value, pull(jax.tree.map(jnp.ones_like, value))
 
-    assert count(both, real).dot_flops == table.flops(kinds=CONTRACTIONS)
+def test_causal_attention_is_a_triangle_of_pairs():
+    """Counted by hand in a loop over queries: the first sees one key, the last all of them."""
+    table = causal_attention_costs(LETTERS)
+    pairs = sum(t + 1 for t in range(LETTERS["T"]))
+    one_pair = 3 * 2 * (LETTERS["H"] + LETTERS["U"])  # forward, and by each operand
+    assert table.matmul_flops == LETTERS["B"] * pairs * one_pair
+    assert table.elementwise_flops == LETTERS["B"] * pairs * (1 + 5 + 1 + 4)
+    whole = equation_costs("attention.scaled-dot-product", LETTERS)
+    assert table.least_bytes() == whole.least_bytes()
 
 
 def test_costs_and_catalogue_have_the_same_ids():
