@@ -2,7 +2,8 @@
 
 A TPU executable's text lists the operations in the order in which they are scheduled. The compiler
 writes its estimate beside those it has a model for (`"estimated_cycles":"6324"`); a loop carries its
-number of trips (`"known_trip_count":{"n":"12"}`). Collectives and copies carry no estimate.
+number of trips (`"known_trip_count":{"n":"12"}`), or `loops.py` reads it. Collectives and copies carry
+no estimate.
 """
 
 import math
@@ -10,12 +11,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.loops import loop_trips
+
 _ITEM_BYTES = {
     "pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "bf16": 2, "f16": 2,
     "s32": 4, "u32": 4, "f32": 4, "s64": 8, "u64": 8, "f64": 8,
 }  # fmt: skip
 _ARRAY = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
-_NAMED = re.compile(r"^\s+(?:ROOT )?%?([\w.-]+) = (.*)$")
+_NAMED = re.compile(r"^\s+(ROOT )?%?([\w.-]+) = (.*)$")
 _CALLED = re.compile(
     r"\b(?:body|condition|to_apply|calls|true_computation|false_computation)=%?([\w.-]+)"
 )
@@ -34,6 +37,7 @@ class Instruction:
     shape: str
     opcode: str
     rest: str
+    is_root: bool = False
 
     @property
     def cycles(self) -> int | None:
@@ -42,8 +46,18 @@ class Instruction:
         return int(found[1]) if found else None
 
     @property
-    def trips(self) -> int | None:
-        """Of a while: how often it runs; None where the compiler does not know."""
+    def operands(self) -> list[str]:
+        """The names of what it works on."""
+        depth = 0
+        for place, letter in enumerate(self.rest):
+            depth += (letter in "([{") - (letter in ")]}")
+            if depth < 0:
+                return re.findall(r"%([\w.-]+)", self.rest[:place])
+        return []
+
+    @property
+    def noted_trips(self) -> int | None:
+        """Of a while: how often it runs; None where the compiler did not note it."""
         found = re.search(r'"known_trip_count":\{"n":"(\d+)"\}', self.rest)
         return int(found[1]) if found else None
 
@@ -92,6 +106,8 @@ class Schedule:
     Attributes:
       cycles: the estimates, loops multiplied by their trips.
       estimated, unestimated: operations with and without an estimate; bookkeeping is not counted.
+      unestimated_bytes: what those without write, such as the rows that a gather takes or the table that
+        a scatter updates.
       unknown_loops: loops whose number of trips the text does not give, taken unknown_trips times.
       unknown_kernels: hand-written (Pallas) kernels, for which the compiler gives no estimate.
       collectives: each exchange once.
@@ -100,6 +116,7 @@ class Schedule:
     cycles: int
     estimated: int
     unestimated: int
+    unestimated_bytes: int
     unknown_loops: int
     unknown_kernels: int
     collectives: tuple[Collective, ...]
@@ -124,18 +141,26 @@ def read_schedule(text: str, unknown_trips: int = 1) -> Schedule:
     unknown_trips: how often loops run whose number of trips the text does not give.
     """
     computations, entry = _computations(text)
-    runs = list(_runs(computations, entry, 1, unknown_trips))
-    cycles = estimated = unestimated = 0
+    loops = {
+        instruction.name: instruction.noted_trips
+        or loop_trips(instruction, computation, computations)
+        for computation in computations.values()
+        for instruction in computation.values()
+        if instruction.opcode == "while"
+    }
+    runs = list(_runs(computations, loops, entry, 1, unknown_trips))
+    cycles = estimated = unestimated = written = 0
     for instruction, times in runs:
         if instruction.cycles is not None:
             cycles += instruction.cycles * times
             estimated += 1
         elif not _is_bookkeeping(instruction):
             unestimated += 1
-    loops = [i for i, _ in runs if i.opcode == "while" and i.trips is None]
+            written += array_bytes(instruction.shape) * times
+    unknown = [i for i, _ in runs if i.opcode == "while" and loops[i.name] is None]
     kernels = [i for i, _ in runs if "tpu_custom_call" in i.rest and i.cycles is None]
     exchanges = _exchanges(computations, runs)
-    return Schedule(cycles, estimated, unestimated, len(loops), len(kernels), exchanges)
+    return Schedule(cycles, estimated, unestimated, written, len(unknown), len(kernels), exchanges)
 
 
 def array_bytes(shape: str) -> int:
@@ -146,19 +171,19 @@ def array_bytes(shape: str) -> int:
     )
 
 
-def _computations(text: str) -> tuple[dict[str, list[Instruction]], str]:
-    """Each computation's instructions by its name, and the name of the entry."""
-    computations: dict[str, list[Instruction]] = {}
+def _computations(text: str) -> tuple[dict[str, dict[str, Instruction]], str]:
+    """Each computation's instructions by both names, and the name of the entry."""
+    computations: dict[str, dict[str, Instruction]] = {}
     entry, current = "", None
     for line in text.splitlines():
         if line.endswith("{") and not line.startswith((" ", "HloModule")):
             name = line.removeprefix("ENTRY ").split(" ")[0].lstrip("%")
             entry = name if line.startswith("ENTRY") else entry
-            current = computations.setdefault(name, [])
+            current = computations.setdefault(name, {})
         elif current is not None and (found := _NAMED.match(line)):
-            shape, rest = _split_shape(found[2])
+            shape, rest = _split_shape(found[3])
             opcode, _, rest = rest.partition("(")
-            current.append(Instruction(found[1], shape, opcode, rest))
+            current[found[2]] = Instruction(found[2], shape, opcode, rest, found[1] is not None)
     return computations, entry
 
 
@@ -176,16 +201,16 @@ def _split_shape(text: str) -> tuple[str, str]:
 
 
 def _runs(
-    computations: dict, name: str, times: int, unknown: int
+    computations: dict, loops: dict, name: str, times: int, unknown: int
 ) -> Iterator[tuple[Instruction, int]]:
     """Every scheduled instruction from here on, with how often it runs; fusions stay closed."""
-    for instruction in computations.get(name, ()):
+    for instruction in computations.get(name, {}).values():
         yield instruction, times
         if instruction.opcode in ("while", "call", "conditional"):
-            once = unknown if instruction.opcode == "while" else 1
-            inner = times * (instruction.trips or once)
+            trips = loops.get(instruction.name, 1)
             for called in instruction.called:
-                yield from _runs(computations, called, inner, unknown)
+                inner = times * (unknown if trips is None else trips)
+                yield from _runs(computations, loops, called, inner, unknown)
 
 
 def _exchanges(computations: dict, runs: list) -> tuple[Collective, ...]:
@@ -201,7 +226,7 @@ def _exchanges(computations: dict, runs: list) -> tuple[Collective, ...]:
             )
         elif instruction.opcode in ("fusion", "async-start", "custom-call"):
             for called in set(instruction.called) - seen:
-                for inner in computations.get(called, ()):
+                for inner in computations.get(called, {}).values():
                     look(inner, times, seen | {called})
 
     for instruction, times in runs:
@@ -211,6 +236,8 @@ def _exchanges(computations: dict, runs: list) -> tuple[Collective, ...]:
 
 def _is_bookkeeping(instruction: Instruction) -> bool:
     opcode = instruction.opcode
+    if 'custom_call_target="ConcatBitcast"' in instruction.rest:  # parts of one array, side by side
+        return True
     return opcode in _BOOKKEEPING or opcode.endswith("-done") or _kind(instruction) is not None
 
 

@@ -69,7 +69,7 @@ def static_trips(eqn: Any, values: Sequence[int | None], literal: Lookup) -> int
     name = test.primitive.name
     if steps[0] == 0 != steps[1]:
         name, starts, steps = _FLIPPED[name], starts[::-1], steps[::-1]
-    return _trips(name, starts[0], starts[1], steps[0]) if steps[1] == 0 else None
+    return count_trips(name, starts[0], starts[1], steps[0]) if steps[1] == 0 else None
 
 
 def _place(atom: Any, variables: Sequence[Any]) -> int | None:
@@ -102,8 +102,12 @@ def _step(
     return None
 
 
-def _trips(name: str, first: int, bound: int, step: int) -> int | None:
-    """How often `first <name> bound` holds when first grows by step; None for an endless loop."""
+def count_trips(name: str, first: int, bound: int, step: int) -> int | None:
+    """How often `first <name> bound` holds when first grows by step; None for an endless loop.
+
+    Args:
+      name: lt, le, gt, ge or ne.
+    """
     if name == "ne":
         gap = bound - first
         return gap // step if step and gap % step == 0 and gap // step >= 0 else None

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.hlo import array_bytes, group_size, read_schedule
+from benchmarks.hlo import _computations, array_bytes, group_size, read_schedule
+from benchmarks.loops import loop_trips
 
 PROGRAM = """\
 HloModule jit_step, is_scheduled=true, num_partitions=4
@@ -75,6 +76,78 @@ def test_operations_inside_a_fusion_are_not_counted_beside_it(schedule):
 
 def test_what_has_no_estimate_is_counted(schedule):
     assert (schedule.estimated, schedule.unestimated) == (7, 1)  # the copy
+    assert schedule.unestimated_bytes == 4 * 8 * 128
+
+
+# A matmul that passes its operand around a ring, as the compiler writes it: a counter that starts as a
+# copy of 0 and grows by 2 below 9, and one that comes down from 20 by 3 while 2 is below it.
+LOOPS = """\
+HloModule jit_step, is_scheduled=true
+
+%ring_body (p.0: (f32[8], u32[], u32[])) -> (f32[8], u32[], u32[]) {
+  %two = u32[] constant(2)
+  %p.0 = (f32[8]{0}, u32[]{:T(128)}, u32[]) parameter(0)
+  %counter = u32[]{:T(128)} get-tuple-element(%p.0), index=1
+  %permute = (f32[4]{0}, f32[4]{0}) collective-permute-start(%p.0), channel_id=7, source_target_pairs={{0,1},{1,0}}
+  %next = u32[]{:T(128)} add(%counter, %two), backend_config={"flag_configs":[]}
+  %bound = u32[] get-tuple-element(%p.0), index=2
+  ROOT %tuple.0 = (f32[8]{0}, u32[], u32[]) tuple(%p.0, %next, %bound)
+}
+
+%ring_test (p.1: (f32[8], u32[], u32[])) -> pred[] {
+  %p.1 = (f32[8]{0}, u32[]{:T(128)}, u32[]) parameter(0)
+  %counter.1 = u32[]{:T(128)} get-tuple-element(%p.1), index=1
+  %bound.1 = u32[] get-tuple-element(%p.1), index=2
+  ROOT %compare.1 = pred[]{:T(512)} compare(%counter.1, %bound.1), direction=LT
+}
+
+%down_body (p.2: (s32[], f32[8])) -> (s32[], f32[8]) {
+  %p.2 = (s32[], f32[8]{0}) parameter(0)
+  %minus = s32[] constant(-3)
+  %counter.2 = s32[] get-tuple-element(%p.2), index=0
+  %copied = s32[] copy(%counter.2)
+  %next.2 = s32[] add(%minus, %copied)
+  ROOT %tuple.2 = (s32[], f32[8]{0}) tuple(%next.2, %p.2)
+}
+
+%down_test (p.3: (s32[], f32[8])) -> pred[] {
+  %p.3 = (s32[], f32[8]{0}) parameter(0)
+  %counter.3 = s32[] get-tuple-element(%p.3), index=0
+  %two.3 = s32[] constant(2)
+  ROOT %compare.3 = pred[] compare(%two.3, %counter.3), direction=LT
+}
+
+ENTRY %main (param: f32[8]) -> f32[8] {
+  %param = f32[8]{0} parameter(0)
+  %zero = u32[] constant(0)
+  %start = u32[]{:T(128)} copy(%zero)
+  %nine = u32[] constant(9)
+  %twenty = s32[] constant(20)
+  %state = (f32[8]{0}, u32[]{:T(128)}, /*index=2*/u32[]) tuple(%param, %start, %nine)
+  %while.1 = (f32[8]{0}, u32[]{:T(128)}, u32[]) while(%state), condition=%ring_test, body=%ring_body
+  %state.2 = (s32[], f32[8]{0}) tuple(%twenty, %param)
+  %while.2 = (s32[], f32[8]{0}) while(%state.2), condition=%down_test, body=%down_body
+  %given = (s32[], f32[8]{0}) tuple(%param, %param)
+  %while.3 = (s32[], f32[8]{0}) while(%given), condition=%down_test, body=%down_body
+  ROOT %done = f32[8]{0} get-tuple-element(%while.2), index=1
+}
+"""  # noqa: E501
+
+
+def test_trips_that_the_compiler_did_not_note_are_read():
+    """0, 2, 4, 6, 8 below 9; 20, 17, ... 5 above 2; one that starts at what is given is not known."""
+    entry = LOOPS[LOOPS.index("ENTRY") :]
+    computations, _ = _computations(LOOPS)
+    trips = [
+        loop_trips(instruction, computations["main"], computations)
+        for instruction in computations["main"].values()
+        if instruction.opcode == "while"
+    ]
+    assert entry.count("while(") == 3 and trips == [5, 6, None]
+    schedule = read_schedule(LOOPS)
+    assert schedule.unknown_loops == 1
+    (permute,) = schedule.collectives  # in the ring's body
+    assert (permute.times, permute.sent_bytes) == (5, 5 * 16)
 
 
 def test_each_exchange_is_found_once(schedule):
