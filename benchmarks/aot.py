@@ -1,14 +1,14 @@
 """Any experiment's real step, compiled by the real TPU compiler for chips that are not there.
 
 What is printed is compiled, not run. The estimated time is the sum of the compiler's own estimates
-over its schedule, loops multiplied by their trips, plus the least time of the collectives at the
-published rate of the links, as if nothing overlapped. Operations for which the compiler gives no
-estimate count nothing, and how many there are is printed.
+over its schedule, loops multiplied by their trips, plus the least time of what it does not estimate, as
+if nothing overlapped: collectives at the published rate of the links that the slice has, other
+operations at the memory's rate, attention kernels at the peak rate of attention's matmuls.
 """
 
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import jax
@@ -19,11 +19,12 @@ from benchmarks.shard import shard, step_shapes
 from benchmarks.topology import Topology
 from jaxgen.costs.conventions import CONVENTIONS
 from jaxgen.costs.hardware import Accelerator, find_accelerator
-from jaxgen.costs.roofline import Bound, fraction_of_ceiling, roofline
+from jaxgen.costs.roofline import fraction_of_ceiling, roofline
 from jaxgen.costs.table import Table
 from jaxgen.data import Data
 from jaxgen.errors import UserError
 from jaxgen.experiments.base import Experiment
+from jaxgen.training.sharding import parse_mesh
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Compiled:
     Sizes, FLOPs and bytes are of one chip; seconds are estimates, never measured. sent_bytes is what a
     chip sends in collectives, collectives how many exchanges of each kind. mfu is by `convention`, the
     bound of all that is computed, recomputation included. not_estimable says why there is no estimate.
+    unestimated_seconds is the least time of operations, kernel_seconds that of hand-written attention
+    kernels, for which the compiler has no estimate.
     """
 
     experiment: str
@@ -59,8 +62,11 @@ class Compiled:
     operations_estimated: int | None = None
     operations_unestimated: int | None = None
     loops_of_unknown_length: int | None = None
+    hand_written_kernels: int | None = None
     not_estimable: str | None = None
     cycles_seconds: float | None = None
+    unestimated_seconds: float | None = None
+    kernel_seconds: float | None = None
     collective_seconds: float | None = None
     estimated_seconds: float | None = None
     mfu: float | None = None
@@ -79,26 +85,29 @@ def compile_step(
     *,
     parallel: str = "mesh",
     mesh: str | None = None,
-    chips: int | None = None,
     convention: str = "jaxgen",
 ) -> Compiled:
-    """Compile the step for the topology, or for its first `chips` devices.
+    """Compile the step for the topology.
 
     Raises UserError where the chips do not divide the batch or the convention does not apply.
     """
-    devices = topology.devices[:chips]
+    devices = topology.devices
     accelerator = find_accelerator(devices[0].device_kind)
     table = experiment.costs(data.spec)
     model_flops = _model_flops(table, convention)
     step, state, batch = shard(step_shapes(experiment, data), devices, parallel, mesh)
-    bound = _bound(table, accelerator, len(devices))
+    least_bytes = least_bytes_of_a_chip(experiment, data.spec, len(devices), mesh)
+    bound = roofline(
+        table.matmul_flops / len(devices), least_bytes,
+        accelerator.bfloat16_flops_per_second, accelerator.memory_bytes_per_second,
+    )  # fmt: skip
     common = {
         "experiment": name, "topology": topology.name, "device_kind": devices[0].device_kind,
         "chips": len(devices), "parallel": f"{parallel} {mesh}" if mesh else parallel,
         "batch_size": experiment.batch_size,
         "accumulate": experiment.accumulate, "memory_bytes": accelerator.memory_bytes,
         "mathematics_flops": table.matmul_flops / len(devices),
-        "least_bytes": table.least_bytes() / len(devices),
+        "least_bytes": least_bytes,
         "bound_seconds": bound.seconds, "binds": bound.binds,
         "peak": f"{accelerator.name}, bfloat16 dense; {accelerator.source}",
     }  # fmt: skip
@@ -117,8 +126,8 @@ def compile_step(
     return Compiled(
         **common, fits=True, compile_seconds=seconds, **_what_it_says(compiled),
         **_estimate(
-            read_schedule(compiled.as_text(), experiment.accumulate), topology, accelerator,
-            model_flops / len(devices), convention, experiment.accumulate,
+            read_schedule(compiled.as_text()), topology, accelerator,
+            model_flops / len(devices), convention, _attention_flops(table) / len(devices),
         ),
     )  # fmt: skip
 
@@ -139,15 +148,24 @@ def _model_flops(table: Table, convention: str) -> float:
     return known[convention].flops_per_token(table) * sizes["B"] * sizes["T"]
 
 
-def _bound(table: Table, accelerator: Accelerator, chips: int) -> Bound:
-    """The roofline of a chip's share at the published peaks.
+def least_bytes_of_a_chip(experiment: Experiment, spec: Any, chips: int, mesh: str | None) -> float:
+    """What a chip has to move at the least: its share of the batch's results, and its part of the state.
 
-    A chip that holds the whole state moves more bytes than its share, so this is a lower bound.
+    Over `data` every chip reads and updates the whole state; `fsdp` and `model` split it. What does not
+    depend on the batch is what a step on an empty batch would move.
     """
-    return roofline(
-        table.matmul_flops, table.least_bytes(),
-        chips * accelerator.bfloat16_flops_per_second, chips * accelerator.memory_bytes_per_second,
-    )  # fmt: skip
+    sizes = parse_mesh(mesh) if mesh else {"data": chips, "fsdp": 1, "model": 1}
+    share = experiment.batch_size // (sizes["data"] * sizes["fsdp"])
+    table = replace(experiment, batch_size=share, accumulate=1).costs(spec)
+    empty = [replace(row, sizes={**row.sizes, "B": 0}) for row in table.rows]
+    of_state = Table(table.name, tuple(empty)).least_bytes()
+    of_batch = table.least_bytes() - of_state
+    return of_state / (sizes["fsdp"] * sizes["model"]) + of_batch / sizes["model"]
+
+
+def _attention_flops(table: Table) -> int:
+    """Of the two products that an attention kernel fuses, in all phases; 0 without a transformer."""
+    return sum(row.flops() for row in table.rows if row.name in ("scores", "mix"))
 
 
 def _what_it_says(compiled: Any) -> dict[str, Any]:
@@ -166,15 +184,19 @@ def _estimate(
     accelerator: Accelerator,
     model_flops: float,
     convention: str,
-    accumulate: int,
+    attention_flops: float,
 ) -> dict[str, Any]:
-    why = _not_estimable(schedule, accumulate)
+    why = _not_estimable(schedule, attention_flops)
     kinds = [collective.kind for collective in schedule.collectives]
     cycles_seconds = schedule.cycles / topology.cycles_per_second
+    # Written, and at least as much read.
+    unestimated_seconds = 2 * schedule.unestimated_bytes / accelerator.memory_bytes_per_second
+    kernels = attention_flops if schedule.unknown_kernels else 0
+    kernel_seconds = kernels / accelerator.bfloat16_flops_per_second
     # The published rate is of both directions of all links; a chip sends in one of them.
-    links = accelerator.interconnect_bytes_per_second / 2
-    collective_seconds = schedule.sent_bytes / links
-    seconds = cycles_seconds + collective_seconds
+    links = accelerator.interconnect_bytes_per_second / 2 * topology.share_of_links
+    collective_seconds = schedule.sent_bytes / links if schedule.sent_bytes else 0.0
+    seconds = cycles_seconds + unestimated_seconds + kernel_seconds + collective_seconds
     least_seconds = model_flops / accelerator.bfloat16_flops_per_second
     return {
         "collectives": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
@@ -183,8 +205,11 @@ def _estimate(
         "operations_estimated": schedule.estimated,
         "operations_unestimated": schedule.unestimated,
         "loops_of_unknown_length": schedule.unknown_loops,
+        "hand_written_kernels": schedule.unknown_kernels,
         "not_estimable": why,
         "cycles_seconds": cycles_seconds,
+        "unestimated_seconds": unestimated_seconds,
+        "kernel_seconds": kernel_seconds,
         "collective_seconds": collective_seconds,
         "estimated_seconds": None if why else seconds,
         "mfu": None
@@ -194,15 +219,14 @@ def _estimate(
     }
 
 
-def _not_estimable(schedule: Schedule, accumulate: int) -> str | None:
+def _not_estimable(schedule: Schedule, attention_flops: float) -> str | None:
     """Why the schedule's cycles are not the step's; None where they are.
 
-    The loop over the pieces of a batch, one for each player of a game, is the only one whose length we
-    know where the compiler's text does not give it.
+    Attention's are the only hand-written kernels that we have.
     """
-    if schedule.unknown_kernels:
+    if schedule.unknown_kernels and not attention_flops:
         return f"{schedule.unknown_kernels} hand-written kernels have no estimate"
-    if schedule.unknown_loops > (2 if accumulate > 1 else 0):
+    if schedule.unknown_loops:
         return f"{schedule.unknown_loops} loops are of unknown length"
     return None
 
@@ -240,19 +264,20 @@ def describe(result: Compiled) -> str:
         f"  bytes by the compiler      {result.compiler_bytes:.4g} a chip, loops' bodies once",
         f"  collectives                {exchanges or 'none'}; {result.sent_bytes:.4g} bytes sent a chip",
         f"  compiler's estimate        {result.cycles_seconds * 1e3:.4g} ms "
-        f"({result.estimated_cycles:,} cycles in {result.operations_estimated} operations; "
-        f"{result.operations_unestimated} have no estimate)",
+        f"({result.estimated_cycles:,} cycles in {result.operations_estimated} operations)",
+        f"  without estimate, least    {result.unestimated_seconds * 1e3:.4g} ms "
+        f"in {result.operations_unestimated} operations, by the bytes that they write",
         f"  collectives, least         {result.collective_seconds * 1e3:.4g} ms",
     ]
+    if result.hand_written_kernels:
+        lines.append(
+            f"  attention kernels, least   {result.kernel_seconds * 1e3:.4g} ms: "
+            f"{result.hand_written_kernels} without an estimate, by attention's FLOPs at the peak"
+        )
     if result.not_estimable:
         return "\n".join([*lines, f"  no estimate of the step    {result.not_estimable}"])
     lines.append(
         f"  sum, no overlap            {result.estimated_seconds * 1e3:.4g} ms, "
         f"predicted MFU {result.mfu:.1%} ({result.convention} FLOPs)"
     )
-    if result.loops_of_unknown_length:
-        lines.append(
-            f"  {result.loops_of_unknown_length} loops of a length that the compiler's text does not "
-            f"give are taken --accumulate times: {result.accumulate}"
-        )
     return "\n".join(lines)

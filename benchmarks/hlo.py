@@ -108,7 +108,7 @@ class Schedule:
       estimated, unestimated: operations with and without an estimate; bookkeeping is not counted.
       unestimated_bytes: what those without write, such as the rows that a gather takes or the table that
         a scatter updates.
-      unknown_loops: loops whose number of trips the text does not give, taken unknown_trips times.
+      unknown_loops: loops whose number of trips the text does not give, taken once.
       unknown_kernels: hand-written (Pallas) kernels, for which the compiler gives no estimate.
       collectives: each exchange once.
     """
@@ -135,11 +135,8 @@ _BOOKKEEPING = {
 }  # fmt: skip
 
 
-def read_schedule(text: str, unknown_trips: int = 1) -> Schedule:
-    """The schedule of a compiled program, from `compiled.as_text()`.
-
-    unknown_trips: how often loops run whose number of trips the text does not give.
-    """
+def read_schedule(text: str) -> Schedule:
+    """The schedule of a compiled program, from `compiled.as_text()`."""
     computations, entry = _computations(text)
     loops = {
         instruction.name: instruction.noted_trips
@@ -148,7 +145,7 @@ def read_schedule(text: str, unknown_trips: int = 1) -> Schedule:
         for instruction in computation.values()
         if instruction.opcode == "while"
     }
-    runs = list(_runs(computations, loops, entry, 1, unknown_trips))
+    runs = list(_runs(computations, loops, entry, 1))
     cycles = estimated = unestimated = written = 0
     for instruction, times in runs:
         if instruction.cycles is not None:
@@ -201,16 +198,17 @@ def _split_shape(text: str) -> tuple[str, str]:
 
 
 def _runs(
-    computations: dict, loops: dict, name: str, times: int, unknown: int
+    computations: dict, loops: dict, name: str, times: int
 ) -> Iterator[tuple[Instruction, int]]:
     """Every scheduled instruction from here on, with how often it runs; fusions stay closed."""
     for instruction in computations.get(name, {}).values():
         yield instruction, times
         if instruction.opcode in ("while", "call", "conditional"):
-            trips = loops.get(instruction.name, 1)
+            trips = loops.get(instruction.name)
             for called in instruction.called:
-                inner = times * (unknown if trips is None else trips)
-                yield from _runs(computations, loops, called, inner, unknown)
+                yield from _runs(
+                    computations, loops, called, times * (1 if trips is None else trips)
+                )
 
 
 def _exchanges(computations: dict, runs: list) -> tuple[Collective, ...]:

@@ -36,6 +36,24 @@ class Topology:
         """Of one core."""
         return CYCLES_PER_SECOND[self.name.split(":")[0]]
 
+    @property
+    def share_of_links(self) -> float:
+        """The part of a chip's links that lead anywhere, of the chip that has fewest: a corner.
+
+        A chip has two along each axis of its torus, and a corner uses one of them unless the axis is
+        closed to a ring: those of 16 chips of v5e and v6e, those of v4 and v5p in slices of whole cubes
+        of 4x4x4. https://jax-ml.github.io/scaling-book/tpus, "TPU networking".
+        """
+        sides = _sides(self.name)
+        if len(sides) == 2:
+            rings = [side == 16 for side in sides]
+        else:
+            rings = [all(side % 4 == 0 for side in sides)] * 3
+        used = [
+            (2 if ring else 1) if side > 1 else 0 for side, ring in zip(sides, rings, strict=True)
+        ]
+        return sum(used) / (2 * len(sides))
+
 
 def check_topology(name: str) -> None:
     """Raise a UserError that lists the known topologies unless `name` is one of them."""
@@ -47,7 +65,11 @@ def check_topology(name: str) -> None:
 
 def num_chips(name: str) -> int:
     """The chips of a topology, from its name."""
-    return math.prod(int(side) for side in name.partition(":")[2].split("x"))
+    return math.prod(_sides(name))
+
+
+def _sides(name: str) -> list[int]:
+    return [int(side) for side in name.partition(":")[2].split("x")]
 
 
 def require_libtpu() -> None:

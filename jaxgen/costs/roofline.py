@@ -45,7 +45,7 @@ class Bound:
 
 
 def roofline(
-    flops: int, moved_bytes: int, flops_per_second: Number, bytes_per_second: Number
+    flops: Number, moved_bytes: Number, flops_per_second: Number, bytes_per_second: Number
 ) -> Bound:
     """Eq. (1), e.g. of a table's matmul_flops and least_bytes()."""
     return Bound(flops / flops_per_second, moved_bytes / bytes_per_second)
