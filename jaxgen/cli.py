@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -242,4 +243,5 @@ def _require_run(args: list[str], prog: str) -> None:
 def _run_folder(run: str) -> Path:
     """A run directory as it was printed, or the name of one under ./runs."""
     folder = Path(run)
-    return folder if folder.exists() or folder.name != run else Path("runs") / run
+    exists = os.path.exists(run)  # noqa: PTH110  (pathlib's fails on a name that is too long)
+    return folder if exists or folder.name != run else Path("runs") / run

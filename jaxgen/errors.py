@@ -10,8 +10,14 @@ class UserError(Exception):
 
 
 def printable(text: object) -> str:
-    """The text with control characters written out, so that no file's content steers a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+    """The text with control characters written out, so that no file's content steers a terminal.
+
+    A text of more than 4,000 characters loses its middle.
+    """
+    text = str(text)
+    if len(text) > 4000:
+        text = f"{text[:2000]} … {text[-2000:]}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class Interrupted(Exception):  # noqa: N818  (a wish, not an error)

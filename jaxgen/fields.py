@@ -2,6 +2,7 @@
 
 import dataclasses
 import types
+import unicodedata
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -35,6 +36,24 @@ def from_json(cls: type, values: dict[str, Any], source: Path, prefix: str = "")
     return cls(**fields)
 
 
+def refuse_extremes(config, prefix: str = "") -> None:
+    """Raise a UserError for what no run can use, whoever wrote it, naming the field's flag.
+
+    A number beyond the device's 32-bit integers, and a text that could steer the terminal on which
+    --help shows it.
+    """
+    for field in dataclasses.fields(config):
+        name, value = prefix + field.name, getattr(config, field.name)
+        flag = f"--{name}".replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            refuse_extremes(value, f"{name}.")
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, int) and abs(item) >= 2**31:
+                raise UserError(f"{flag} is {item}: give a number below 2^31.")
+            if isinstance(item, str) and _has_control_characters(item):
+                raise UserError(f"{flag} has control characters: take them out.")
+
+
 def differences(first, second, prefix: str = "") -> dict[str, tuple[Any, Any]]:
     """The fields in which two dataclasses of one type differ, by dotted name, with both values."""
     found = {}
@@ -45,6 +64,10 @@ def differences(first, second, prefix: str = "") -> dict[str, tuple[Any, Any]]:
         elif pair[0] != pair[1]:
             found[name] = pair
     return found
+
+
+def _has_control_characters(text: str) -> bool:
+    return any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text)
 
 
 def _fits(value, hint) -> bool:

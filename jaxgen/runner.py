@@ -10,7 +10,7 @@ from jaxgen.data import Data, Order, spec_from_json
 from jaxgen.errors import UserError
 from jaxgen.experiments.base import Experiment
 from jaxgen.experiments.registry import find_experiment
-from jaxgen.fields import differences, from_json, to_json
+from jaxgen.fields import differences, from_json, refuse_extremes, to_json
 from jaxgen.memory import explained_memory
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.distributed import is_main
@@ -45,7 +45,10 @@ def load_run(folder: Path) -> SavedRun:
     """Read a run's config; a UserError says what is wrong with it."""
     run, name, fields, spec = open_run(folder)
     experiment = from_json(find_experiment(name), fields, run.config)
+    refuse_extremes(experiment)
     try:
+        if spec["kind"] != experiment.kind:
+            raise ValueError(f"{name} takes {experiment.kind}")
         return SavedRun(run, name, experiment, spec_from_json(spec))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.spec} is damaged ({error!r}): restore it from a copy.") from None
@@ -55,6 +58,7 @@ def start(
     experiment: Experiment, experiment_name: str, root: Path, name: str, devices: Devices = ONE
 ) -> Run:
     """Train a new run to its end. Nothing is written before data and model have been accepted."""
+    refuse_extremes(experiment)
     run = Run(run_path(root, name))
     if is_main():
         refuse_existing(run.folder)
@@ -118,16 +122,22 @@ def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]
 def restore(
     experiment: Experiment, saved: SavedRun, checkpoint: str = "latest"
 ) -> tuple[Task, State]:
-    """A run's functions, for `experiment`, and the state of a checkpoint: latest, best or a step."""
-    task = experiment.build(saved.spec)
-    with _checkpoints(saved.run, saved.name, experiment, task.best) as checkpoints:
+    """A run's functions, for `experiment`, and the state of a checkpoint: latest, best or a step.
+
+    The sizes in a config may be anybody's: nothing is allocated before a checkpoint's agree with them.
+    """
+    task, plan = experiment.build(saved.spec), make_plan(*ONE, batch_size=1)
+    with (
+        explained_memory(experiment, saved.spec, plan),
+        _checkpoints(saved.run, saved.name, experiment, task.best) as checkpoints,
+    ):
         if checkpoints.is_empty:
             raise UserError(
                 f"{saved.run.folder} holds no checkpoint yet: train it by --resume "
                 f"{saved.run.folder.name}."
             )
         step = _find_step(checkpoints, checkpoint, task.best)
-        return task, checkpoints.restore(jax.jit(task.init)(jax.random.key(0)), step)
+        return task, checkpoints.restore(plan.shapes(task.init), step)
 
 
 def _find_step(checkpoints: Checkpoints, wanted: str, metric: str | None) -> int | None:

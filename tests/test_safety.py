@@ -1,15 +1,18 @@
 """A run that comes from a stranger: no code, no way out of its folder, one sentence of refusal."""
 
 import json
+import os
 import shutil
 import zipfile
 
+import jax
 import numpy as np
 import pytest
 
 from jaxgen import cli
-from jaxgen.data import load
+from jaxgen.data import load, spec_from_json
 from jaxgen.errors import UserError, printable
+from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.manifest import Manifest, own_digest
 
 TINY = [
@@ -31,11 +34,28 @@ def run(honest, tmp_path):
     return shutil.copytree(honest, tmp_path / "runs" / "run")
 
 
+def edit(path, change):
+    """Read a JSON file, let `change` alter it, and write it back."""
+    fields = json.loads(path.read_text())
+    change(fields)
+    path.write_text(json.dumps(fields))
+
+
 COMMANDS = [cli.sample, cli.evaluate]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("name", ["config.json", "data.json", "samples", "checkpoints"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json",
+        "data.json",
+        "samples",
+        "checkpoints",
+        "checkpoints/2",
+        "samples/step-0000002.png",
+    ],
+)
 def test_a_link_in_a_run_is_refused(run, tmp_path, command, name):
     outside = tmp_path / "outside"
     (run / name).rename(outside)
@@ -44,20 +64,43 @@ def test_a_link_in_a_run_is_refused(run, tmp_path, command, name):
         command([str(run)])
 
 
+@pytest.mark.parametrize("name", ["checkpoints/3.saving", "samples/step-0000003.png"])
+def test_no_link_leads_what_a_resumed_run_writes_out_of_it(run, tmp_path, name):
+    (run / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(UserError, match=f"{name} is a symbolic link"):
+        cli.train(["--resume", "run", "--runs", str(run.parent), "--steps", "3"])
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "samples/x", "checkpoints/x"])
+def test_a_pipe_in_a_run_is_refused(run, name):
+    """To read it would never end."""
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+    with pytest.raises(UserError, match=f"{name} is a device or a pipe: take it out of the run"):
+        cli.sample([str(run)])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_name_that_is_too_long_is_no_run(command):
+    with pytest.raises(UserError, match=r"is not a run: it has no config\.json"):
+        command(["a" * 5000])
+
+
 def test_a_run_s_own_folder_may_be_a_link(run, tmp_path, capsys):
     (tmp_path / "shortcut").symlink_to(run)
     cli.evaluate([str(tmp_path / "shortcut"), "--json"])
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["step"] == 2
 
 
-@pytest.mark.parametrize("what", ["step", "file", "folder", "unknown file"])
+@pytest.mark.parametrize("what", ["file", "folder", "unknown file"])
 def test_a_link_or_a_stranger_s_file_in_a_step_spoils_the_step(run, tmp_path, capsys, what):
     """The step before it serves, and a line on stderr says why."""
     step = run / "checkpoints" / "2"
     if what == "unknown file":
         (step / "state" / "more").write_text("x")
     else:
-        victim = {"step": step, "file": step / "manifest.json", "folder": step / "state"}[what]
+        victim = {"file": step / "manifest.json", "folder": step / "state"}[what]
         victim.rename(tmp_path / "outside")
         victim.symlink_to(tmp_path / "outside")
     cli.evaluate([str(run), "--json"])
@@ -71,8 +114,8 @@ def test_a_link_or_a_stranger_s_file_in_a_step_spoils_the_step(run, tmp_path, ca
     ("change", "message"),
     [
         (lambda fields: fields["leaves"]["step"].update(shape=[10**12]), "step as int32"),
-        (lambda fields: fields["files"].update({"../../config.json": "0" * 64}), "outside of the step"),
-        (lambda fields: fields["files"].update({"/etc/hostname": "0" * 64}), "outside of the step"),
+        (lambda fields: fields["files"].update({"../../data.json": "0" * 64}), "data.json is missing"),
+        (lambda fields: fields["files"].update({"/etc/hostname": "0" * 64}), "hostname is missing"),
         (lambda fields: fields["leaves"].update(x=fields["leaves"]["step"]), "has x as"),
     ],
 )  # fmt: skip
@@ -106,6 +149,106 @@ def test_fields_of_the_wrong_kind(run, value):
         cli.evaluate([str(run)])
 
 
+BEYOND = {
+    "steps_per_dispatch": 2**31, "keep_checkpoints": 10**400, "model.latent_size": 2**31,
+    "model.hidden_sizes": [7, 2**40],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_numbers_that_no_run_can_use_are_refused_before_the_run_and_after(run, tmp_path, name):
+    parent, _, field = name.rpartition(".")
+    flag, value = f"--{name.replace('_', '-')}", BEYOND[name]
+    message = f"{flag} is [0-9]+: give a number below 2.31"
+    numbers = map(str, value if isinstance(value, list) else [value])
+    with pytest.raises(UserError, match=message):
+        cli.train([*TINY, flag, *numbers, "--runs", str(tmp_path / "new")])
+    assert not (tmp_path / "new").exists()
+
+    def change(config):
+        place = config["fields"][parent] if parent else config["fields"]
+        place[field] = value
+
+    edit(run / "config.json", change)
+    with pytest.raises(UserError, match=message):
+        cli.sample([str(run)])
+
+
+def test_a_model_beyond_memory_is_refused_before_anything_of_it_exists(run):
+    sizes = [3_000_000, 300_000]
+    edit(run / "config.json", lambda c: c["fields"]["model"].update(hidden_sizes=sizes))
+    with pytest.raises(UserError, match=r"Out of memory: a step needs about 7\.2e\+03 GB of para"):
+        cli.sample([str(run)])
+
+
+def test_nothing_is_allocated_before_the_manifest_agrees(run, monkeypatch):
+    """Sizes come from config.json; what is compared with the manifest has no values yet."""
+    compared = []
+
+    def restore(checkpoints, like, step):
+        compared.append(like)
+        raise UserError("refused")
+
+    monkeypatch.setattr(Checkpoints, "restore", restore)
+    with pytest.raises(UserError, match="refused"):
+        cli.sample([str(run)])
+    leaves = jax.tree.leaves(compared)
+    assert len(leaves) > 10 and all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
+
+
+IMAGES = {"kind": "images", "height": 8, "width": 8, "channels": 1, "num_classes": 10}
+TEXT = {"kind": "text", "tokenizer": {"name": "characters", "characters": "ab"}, "first_token": 1}
+WORDS = {"name": "words", "words": ["a", "b"]}
+SPECS = [
+    *(IMAGES | {"height": value} for value in ("8", 0, -8, 2**31, True, 8.0, None, [8])),
+    IMAGES | {"num_classes": 0}, {"kind": "images", "height": 8, "width": 8, "num_classes": 10},
+    *(TEXT | {"first_token": value} for value in (2, -1, "a", None)),
+    *(TEXT | {"tokenizer": value} for value in ({}, [], "bytes", None, {"name": []}, {"name": "x"})),
+    TEXT | {"tokenizer": {"name": "characters", "characters": ["a", "b"]}},
+    *(TEXT | {"tokenizer": WORDS | {"words": value}} for value in ("ab", [1, 2], {"a": 1})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", SPECS)
+def test_a_spec_of_the_wrong_kind(values):
+    for honest in (IMAGES, TEXT, TEXT | {"tokenizer": WORDS}):
+        assert spec_from_json(honest).to_json() == honest
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        spec_from_json(values)
+
+
+@pytest.mark.parametrize("values", [SPECS[0], TEXT, {}, {"kind": []}])
+def test_a_run_whose_data_json_does_not_suit_it(run, values):
+    (run / "data.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=r"data.json is damaged .*: restore it from a copy"):
+        cli.sample([str(run)])
+
+
+def test_what_json_allows_and_no_run_holds(run):
+    """A field named twice (a person reads the first, Python the last), half a character, 17 MB."""
+    text = (run / "config.json").read_text()
+    for before, after, message in (
+        ('"data": "digits"', '"data": "digits", "data": "idx:/secret"', "names a field twice"),
+        ('"digits"', '"idx:\\ud800"', "surrogates not allowed"),
+        ("{", "{" + " " * 17_000_000, "is larger than 16 MB"),
+    ):
+        assert before in text
+        (run / "config.json").write_text(text.replace(before, after, 1))
+        with pytest.raises(UserError, match=f"config.json is not JSON .*{message}"):
+            cli.sample([str(run)])
+
+
+@pytest.mark.parametrize("text", ["idx:\x1b[2J", "idx:a\rb", "idx:\x9b2J"])
+def test_no_field_steers_the_terminal_that_shows_the_help(run, tmp_path, capsys, text):
+    with pytest.raises(UserError, match="--data has control characters: take them out"):
+        cli.train([*TINY, "--data", text, "--runs", str(tmp_path / "new")])
+    capsys.readouterr()
+    edit(run / "config.json", lambda config: config["fields"].update(data=text))
+    with pytest.raises(UserError, match="--data has control characters: take them out"):
+        cli.train(["--resume", "run", "--runs", str(run.parent), "--help"])
+    assert capsys.readouterr().out == ""
+
+
 def test_a_newer_format_is_named(run):
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps(config | {"format": 99}))
@@ -132,6 +275,8 @@ def test_no_file_s_content_steers_the_terminal(run, capsys):
     error = capsys.readouterr().err
     assert end.value.code == 2 and "\x1b" not in error and "\\x1b[2Jboom" in error
     assert printable("plain, 数 \n") == "plain, 数 \\n"
+    assert printable("a" * 4000) == "a" * 4000
+    assert printable("a" * 10**6 + "b" * 2000) == "a" * 2000 + " … " + "b" * 2000
 
 
 def test_headers_that_lie(tmp_path):

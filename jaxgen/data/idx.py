@@ -8,6 +8,7 @@ last dimension fastest.
 """
 
 import gzip
+import io
 import math
 import struct
 import zlib
@@ -17,7 +18,7 @@ import numpy as np
 
 from jaxgen.data.datasets import Images
 from jaxgen.data.images import images_from, same_form
-from jaxgen.data.reading import file_names, read_bytes
+from jaxgen.data.reading import file_names, read_bytes, refuse_bomb
 from jaxgen.errors import UserError
 
 
@@ -53,6 +54,19 @@ def _find(folder: Path, name: str) -> Path | None:
     return next((folder / each for each in (name, f"{name}.gz") if each in names), None)
 
 
+def _unpacked(path: Path, packed: bytes) -> bytes:
+    """What a gzip file holds, piece by piece, so that a bomb is noticed before it fills the memory."""
+    content = bytearray()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+            while piece := file.read(1_000_000):
+                content += piece
+                refuse_bomb(path, len(packed), len(content))
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} is damaged ({error}): fetch it again.") from error
+    return bytes(content)
+
+
 def read_idx(path: Path, num_dimensions: int) -> np.ndarray:
     """The array of an idx file of unsigned bytes, uint8.
 
@@ -61,10 +75,7 @@ def read_idx(path: Path, num_dimensions: int) -> np.ndarray:
     """
     content = read_bytes(path)
     if path.suffix == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"{path} is damaged ({error}): fetch it again.") from error
+        content = _unpacked(path, content)
     magic = struct.pack(">HBB", 0, 8, num_dimensions)
     header = 4 + 4 * num_dimensions
     if content[:4] != magic:

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxgen.data.datasets import Images
 from jaxgen.data.images import held_out_tenth, images_from, same_form
-from jaxgen.data.reading import read_bytes
+from jaxgen.data.reading import read_bytes, refuse_bomb
 from jaxgen.errors import UserError
 
 LAYOUTS = (
@@ -48,7 +48,11 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     content = read_bytes(path)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            unpacked_bytes = sum(member.file_size for member in archive.zip.infolist())
+            refuse_bomb(path, len(content), unpacked_bytes)
             return {name: archive[name] for name in archive.files}
+    except UserError:
+        raise
     # What NumPy, zipfile, zlib and the parser of NumPy's headers raise for a damaged file is not
     # documented, and there is nothing else that can fail here.
     except Exception as error:

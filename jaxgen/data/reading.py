@@ -20,6 +20,19 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
 
 
+def refuse_bomb(path: Path, packed_bytes: int, unpacked_bytes: int) -> None:
+    """Raise a UserError where a file unpacks to 100 times its size and more than 100 MB.
+
+    Images seldom shrink to a tenth of their size.
+    """
+    most = max(100 * packed_bytes, 100_000_000)
+    if unpacked_bytes > most:
+        raise UserError(
+            f"{path} unpacks to more than {most / 1e6:.0f} MB from {packed_bytes / 1e6:.3g} MB: give "
+            "it uncompressed if it holds what you expect."
+        )
+
+
 def file_names(folder: Path) -> list[str]:
     """The names in a directory.
 

@@ -61,11 +61,24 @@ class TextSpec:
 
 
 def spec_from_json(values: Mapping[str, Any]) -> ImageSpec | TextSpec:
-    """The spec whose `to_json` gave `values`."""
+    """The spec whose `to_json` gave `values`.
+
+    Raises KeyError, TypeError or ValueError where something is missing or of another kind.
+    """
     if values["kind"] == "text":
-        return TextSpec(tokenizer_from_json(values["tokenizer"]), values["first_token"])
-    sizes = ("height", "width", "channels", "num_classes")
-    return ImageSpec(**{name: values[name] for name in sizes})
+        tokenizer = tokenizer_from_json(values["tokenizer"])
+        return TextSpec(tokenizer, _whole(values, "first_token", 0, tokenizer.vocab_size))
+    classes = None if values["num_classes"] is None else _whole(values, "num_classes")
+    sizes = {name: _whole(values, name) for name in ("height", "width", "channels")}
+    return ImageSpec(**sizes, num_classes=classes)
+
+
+def _whole(values: Mapping[str, Any], name: str, least: int = 1, end: int = 2**31) -> int:
+    """A whole number from `least` on, below `end`."""
+    value = values[name]
+    if type(value) is not int or not least <= value < end:
+        raise ValueError(f"{name} is {value!r}")
+    return value
 
 
 @dataclass(frozen=True, eq=False)

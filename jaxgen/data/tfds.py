@@ -16,6 +16,7 @@ import contextlib
 import difflib
 import io
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,10 @@ from jaxgen.data.datasets import Images
 from jaxgen.data.images import held_out_tenth, images_from, same_form
 from jaxgen.data.text import held_out_tenth as held_out_tenth_of_text
 from jaxgen.errors import UserError
+
+NAME = re.compile(r"\w+(/\w[\w.+-]*)?(:[\d.*]+)?", re.ASCII)
+"""SET, SET/CONFIG, SET:VERSION. The library itself takes more: a namespace, whose code it fetches and
+runs; arguments, among them another folder; and paths, whose files name the code to import."""
 
 MAX_RETRIES = 3
 """Attempts to download a file. The library's own 10 take 205 s to find that there is no network."""
@@ -93,6 +98,10 @@ def _splits(name: str, feature: str) -> list[Any]:
 
 def _builder(name: str) -> Any:
     """The library's builder of a set, in the folder that the user chose."""
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"tfds:{name} cannot name a set: write tfds:SET, SET/CONFIG or SET:VERSION."
+        )
     import tensorflow_datasets as tfds
 
     import jaxgen.data.tfds_digits  # noqa: F401  (registers the package's own builder)

@@ -109,7 +109,10 @@ class CharacterTokenizer:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "CharacterTokenizer":
         """The inverse of `to_json`."""
-        return cls(values["characters"])
+        characters = values["characters"]
+        if not isinstance(characters, str):
+            raise TypeError("characters is not a text")
+        return cls(characters)
 
 
 @dataclass(frozen=True)
@@ -211,7 +214,10 @@ class WordTokenizer:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "WordTokenizer":
         """The inverse of `to_json`."""
-        return cls(tuple(values["words"]))
+        words = values["words"]
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise TypeError("words is not a list of texts")
+        return cls(tuple(words))
 
 
 TOKENIZERS = {kind.name: kind for kind in (CharacterTokenizer, ByteTokenizer, WordTokenizer)}

@@ -27,9 +27,10 @@ def sample_tokens(
     """Draw x_{t+1} from softmax(logits_t / temperature), length times; temperature 0 is argmax.
 
     The model reads the last max_seq_len tokens, the whole of them again for each new one. The window
-    is filled from the left; what lies behind the last token cannot be seen by it (causal mask).
+    is filled from the left, and no longer than the text will be; what lies behind the last token cannot
+    be seen by it (causal mask).
     """
-    window_len = model.config.max_seq_len
+    window_len = min(model.config.max_seq_len, prompt.size + length)
     prompt = prompt[-window_len:]
     window = jnp.zeros(window_len, jnp.int32).at[: prompt.size].set(prompt)
 

@@ -142,9 +142,12 @@ class Checkpoints:
         folder, manifest, state = self.folder / str(step), None, None
         with _damage_shared():
             manifest = stored.read_manifest(folder)
+        # Before anything else is read: from here on no shape is larger than this model's.
+        refuse_other_model(manifest, like, self._config, str(folder))
+        with _damage_shared():
             if is_main():
                 stored.check_files(folder, manifest)
-        refuse_other_model(manifest, like, self._config, str(folder))
+                stored.check_arrays(folder, manifest)
         shapes = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), like
         )

@@ -1,5 +1,6 @@
 """Where a run's metrics are kept: metrics.jsonl, TensorBoard events, and a picture of both."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -46,11 +47,18 @@ def read_metrics(path: Path) -> list[dict]:
     """The lines of a metrics.jsonl; none where there is no file; a torn last line is left out."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    try:
-        return [json.loads(line) for line in lines[:-1]]
-    except ValueError as error:
-        raise UserError(f"{path} has a line that is not JSON ({error}): take it out.") from None
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    return [_record(line, f"{path} in its line {i}") for i, line in enumerate(lines, 1)]
+
+
+def _record(line: str, place: str) -> dict[str, int | float]:
+    """Numbers by name, the step and its seconds among them."""
+    with contextlib.suppress(ValueError, RecursionError):
+        record = json.loads(line)
+        named = isinstance(record, dict) and {"step", "seconds"} <= set(record)
+        if named and all(isinstance(value, (int, float)) for value in record.values()):
+            return record
+    raise UserError(f"{place} does not hold a step's numbers as JSON: take the line out.")
 
 
 def plot_curves(run: Run) -> Path | None:
@@ -71,7 +79,7 @@ def plot_curves(run: Run) -> Path | None:
             points = [(line["step"], line[name]) for line in lines if name in line]
             if points:
                 axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1, markersize=3)
-        axes.set_title(panel.replace("_", " "), fontsize=9)
+        axes.set_title(panel.replace("_", " "), fontsize=9, parse_math=False)
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.legend(fontsize=7)

@@ -67,7 +67,11 @@ class Manifest:
             path: Leaf(tuple(leaf["shape"]), leaf["dtype"], leaf["sha256"])
             for path, leaf in fields["leaves"].items()
         }
-        return cls(**fields)
+        manifest = cls(**fields)
+        numbers = all(isinstance(value, float) for value in manifest.metrics.values())
+        if not numbers or not isinstance(manifest.files, dict):
+            raise ValueError("the manifest has values of another kind")
+        return manifest
 
 
 def describe(state: Any, step: int, config: Any = None, metrics: Mapping | None = None) -> Manifest:

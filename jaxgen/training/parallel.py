@@ -103,8 +103,15 @@ class Plan:
         Its key is threefry's, whatever jax's default: others, under vmap, draw for all examples at once.
         """
         key = jax.random.key(seed, impl="threefry2x32")
-        shapes = jax.eval_shape(init, key)
-        return jax.jit(init, out_shardings=self.shardings(shapes))(key)
+        places = jax.tree.map(lambda leaf: leaf.sharding, self.shapes(init))
+        return jax.jit(init, out_shardings=places)(key)
+
+    def shapes(self, init: Callable) -> State:
+        """The shapes of the state that `init` would make, and where they are to lie."""
+        shapes = jax.eval_shape(init, jax.random.key(0, impl="threefry2x32"))
+        return jax.tree.map(
+            lambda leaf, place: leaf.update(sharding=place), shapes, self.shardings(shapes)
+        )
 
     def put_arrays(self, arrays: dict) -> dict:
         """A data set's arrays, whole on every device."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from jaxgen.errors import UserError
 
-JSON_BYTES = 100_000_000  # far above any vocabulary
+JSON_BYTES = 16_000_000  # above any vocabulary; in memory, JSON may take 25 times as much
 FORMAT = 1  # of config.json; raised when an older reader would misread it
 
 
@@ -108,15 +108,11 @@ def open_run(folder: Path) -> tuple[Run, str, dict[str, Any], dict[str, Any]]:
     Raises UserError where the folder is no run or its files cannot be read.
     """
     run = Run(folder)
-    if not run.config.is_file():
+    if not os.path.isfile(run.config):  # noqa: PTH113  (pathlib's fails on a name that is too long)
         raise UserError(
             f"{folder} is not a run: it has no config.json; check the name and the folder that holds it."
         )
-    for path in sorted(folder.iterdir()):
-        if path.is_symlink():
-            raise UserError(
-                f"{path} is a symbolic link: a run's files are its own, so put the file itself there."
-            )
+    _refuse_foreign_files(run)
     config, spec = read_json(run.config), read_json(run.spec)
     if config.get("format") != FORMAT:
         raise UserError(
@@ -127,6 +123,22 @@ def open_run(folder: Path) -> tuple[Run, str, dict[str, Any], dict[str, Any]]:
     if not isinstance(name, str) or not isinstance(fields, dict):
         raise UserError(f"{run.config} lacks 'experiment' or 'fields': restore it from a copy.")
     return run, name, fields, spec
+
+
+def _refuse_foreign_files(run: Run) -> None:
+    """A UserError for a link, a device or a pipe where files are read or written.
+
+    Inside of its steps a checkpoint looks for them itself.
+    """
+    for folder in (run.folder, run.checkpoints, run.samples):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.is_symlink():
+                raise UserError(
+                    f"{path} is a symbolic link: a run's files are its own, so put the file there."
+                )
+            # The last question is for drafts that a run in training renames meanwhile.
+            if not path.is_file() and not path.is_dir() and path.exists():
+                raise UserError(f"{path} is a device or a pipe: take it out of the run.")
 
 
 def write_json(path: Path, value) -> None:
@@ -141,7 +153,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > JSON_BYTES:
             raise ValueError(f"it is larger than {JSON_BYTES // 10**6} MB")
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be written again
     except OSError as error:
         raise UserError(
             f"Cannot read {path}: {error.strerror}; restore it from a copy, or start another run."
@@ -151,3 +164,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{path} does not hold a JSON object: restore it from a copy.")
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, if a person who reads its first `data` reads the one that is used."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("it names a field twice")
+    return fields

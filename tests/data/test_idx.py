@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,24 @@ def test_gzip_cut_short(folder, cut):
     path = folder / f"{LABELS}.gz"
     path.write_bytes(path.read_bytes()[:cut])
     fails(folder, f"{LABELS}.gz (is damaged|begins with the bytes , )")
+
+
+@pytest.mark.parametrize("members", [1, 40])
+def test_a_gzip_file_that_fills_the_memory_is_refused_on_the_way(folder, members):
+    """120 MB of zeros in 0.1 MB, as one piece or as many; reading ends at the 100th."""
+    path = folder / f"{LABELS}.gz"
+    path.write_bytes(gzip.compress(bytes(120_000_000 // members)) * members)
+    tracemalloc.start()
+    fails(folder, r"unpacks to more than 100 MB from 0\.\d+ MB: give it uncompressed if it")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 120_000_000
+
+
+def test_what_shrinks_well_but_is_small_is_read(tmp_path):
+    path = tmp_path / f"{IMAGES}.gz"
+    path.write_bytes(gzip.compress(idx(np.zeros((5_000, 28, 28)))))
+    assert read_idx(path, 3).size > 200 * path.stat().st_size
 
 
 def test_gzip_with_a_flipped_byte_and_plain_data_named_gz(folder):

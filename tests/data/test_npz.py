@@ -119,6 +119,14 @@ def test_pickles_are_refused_unread(path):
     assert not path.with_suffix(".sprung").exists()
 
 
+def test_an_archive_that_fills_the_memory_is_refused_unread(path, monkeypatch):
+    """120 MB of zeros in 0.1 MB, in arrays of 60 MB."""
+    halves = {name: np.zeros((60_000, 100, 10), np.uint8) for name in ("images", "labels")}
+    np.savez_compressed(path, **halves)
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda *_: pytest.fail("was read"))
+    fails(path, r"unpacks to more than 100 MB from 0\.\d+ MB: give it uncompressed if it")
+
+
 def test_junk(path):
     fails(path, "does not exist: check the path")
     for content in (b"", b"junk", b"PK\x03\x04junk", b"\x93NUMPY\x01\x00"):

@@ -1,6 +1,7 @@
 """The way through tensorflow-datasets, preparing and reading: no network, no TensorFlow."""
 
 import io
+import re
 import socket
 import sys
 import time
@@ -151,7 +152,13 @@ def test_images_handed_over_as_pixels_need_tensorflow():
 
 
 def test_another_package_that_is_missing_is_named():
-    fails("huggingface:mnist", "images", "needs the package huggingface_hub to be prepared")
+    def examples():
+        import nowhere_to_be_found
+
+        yield {"text": nowhere_to_be_found.text}
+
+    make_set("OwnNeeds", lambda f: {"text": f.Text()}, train=examples())
+    fails("own_needs", "text", "needs the package nowhere_to_be_found to be prepared: install it")
 
 
 @pytest.mark.parametrize(
@@ -161,12 +168,44 @@ def test_another_package_that_is_missing_is_named():
         ("jaxgen_digit", "did you mean 'jaxgen_digits'?"),
         ("mnist:9.9.9", "no set 'mnist:9.9.9'"),
         ("mnist/nothing", "no set 'mnist/nothing'"),
-        ("a b", "no set 'a b': choose one of its catalogue"),
-        ("../x", "no set '../x'"),
+        ("nothing_at_all", "no set 'nothing_at_all': choose one of its catalogue"),
     ],
 )
 def test_unknown_sets(name, pattern):
-    fails(name, "images", "tensorflow-datasets has no set", pattern)
+    fails(name, "images", pattern)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "huggingface:mnist", "kaggle:user/set", "mnist/data_dir=elsewhere", "jaxgen_digits/../../x",
+        "../x", "/tmp/x", "~/x", "gs://bucket/x", "jaxgen_digits/a/b", "a b", "mníst",
+    ],
+)  # fmt: skip
+def test_what_would_lead_to_other_code_or_another_folder_is_no_name(name, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    monkeypatch.setattr(
+        tfds, "builder", lambda *args, **kwargs: pytest.fail("the library was asked")
+    )
+    fails(name, "images", "cannot name a set: write tfds:SET, SET/CONFIG or SET:VERSION.")
+
+
+@pytest.mark.parametrize(
+    "name", ["own_set/v0.1-a+b", "own_set/en:1.2.*", "own_set:1.0.0", "own_set"]
+)
+def test_configurations_and_versions_are_passed_on(name, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    class AskedError(Exception):
+        pass
+
+    def builder(asked, **options):
+        raise AskedError(asked)
+
+    monkeypatch.setattr(tfds, "builder", builder)
+    with pytest.raises(AskedError, match=re.escape(name)):
+        load(f"tfds:{name}", kind="images")
 
 
 def test_a_feature_that_is_missing_is_reported_before_any_download():

@@ -1,5 +1,7 @@
 """Text is drawn from the model's own distribution, one token after the other."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,6 +43,16 @@ def test_temperature_0_is_the_loop_that_takes_the_likeliest_token(params, apply,
     assert len(set(expected)) > 5  # the text is varied
     found = sample_tokens(MODEL, params, KEY, np.asarray(prompt, np.int32), 13, 0.0)
     assert found.tolist() == expected
+
+
+def test_the_window_is_no_longer_than_the_text(params):
+    """A model that could take 2^31 - 1 tokens draws what one does that takes just enough."""
+    prompt = np.asarray([3, 7, 1], np.int32)
+    texts = [
+        sample_tokens(GPT(replace(CONFIG, max_seq_len=n), V), params, KEY, prompt, 9, 1.0).tolist()
+        for n in (12, 2**31 - 1)
+    ]
+    assert texts[0] == texts[1] and len(set(texts[0])) > 3
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import re
 import resource
 import shutil
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import UserError
+from jaxgen.training import stored
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.manifest import (
     Manifest,
@@ -214,6 +216,13 @@ def reseal(path, change):
     (path / "manifest.json").write_text(json.dumps(fields | {"sha256": own_digest(fields)}))
 
 
+def unsealed(step):
+    """A step's manifest, taken out of it, so that it can be sealed again."""
+    manifest = stored.read_manifest(step)
+    (step / "manifest.json").unlink()
+    return manifest
+
+
 def edit_leaf(folder):
     def swap(fields):
         leaves = fields["leaves"]
@@ -267,11 +276,29 @@ FOLDER_FAULTS = {  # what is done to the folder, the line's words, the step that
     "no state": (lambda f: shutil.rmtree(f / "8" / "state"), "/8: state/_METADATA is missing", 4),
     "manifest is a directory": (
         lambda f: [(f / "8" / "manifest.json").unlink(), (f / "8" / "manifest.json").mkdir()],
-        "/8: manifest.json cannot be read", 4,
+        "/8: manifest.json is no file", 4,
+    ),
+    "manifest is a pipe": (
+        lambda f: [(f / "8" / "manifest.json").unlink(), os.mkfifo(f / "8" / "manifest.json")],
+        "/8: manifest.json is no file", 4,
+    ),
+    "manifest is a link": (
+        lambda f: (f / "8" / "manifest.json").rename(f / "8" / "m")
+        and (f / "8" / "manifest.json").symlink_to("m"),
+        "/8: manifest.json is a symbolic link", 4,
+    ),
+    "pipe": (lambda f: os.mkfifo(f / "8" / "state" / "x"), "/8: state/x is a device or a pipe", 4),
+    "metrics that are no numbers": (
+        lambda f: reseal(f / "8", lambda fields: fields.update(metrics={"loss": "low"})),
+        "/8: manifest.json is damaged", 4,
+    ),
+    "files that are a list": (
+        lambda f: reseal(f / "8", lambda fields: fields.update(files=[])),
+        "/8: manifest.json is damaged", 4,
     ),
     "leaf edited": (edit_leaf, "/8: state has other values at step, skipped", 4),
     "text edited": (edit_text, "/8: manifest.json is damaged", 4),
-    "path outside": (point_outside, "names ../../secret, outside of the step", 4),
+    "path outside": (point_outside, "/8: ../../secret is missing", 4),
     "arrays of another step": (swap_data, "/8: state/", 4),
     "manifest of another step": (swap_manifest, "/8: manifest.json is of step 4", 4),
     "link": (link, "/8: state/_METADATA is a symbolic link", 4),
@@ -393,6 +420,58 @@ def test_another_model_is_refused_with_the_leaf_and_the_field(folder, capfd):
     said = refusal(folder, make_state(0, width=31), experiment="gan")
     assert "it is a checkpoint of vae, not of gan" in said
     assert names(folder) == ["4", "8"] and capfd.readouterr().err == ""
+
+
+def test_another_model_is_refused_before_anything_but_the_manifest_is_read(folder):
+    (folder / "8" / "state" / "_METADATA").unlink()
+    assert refusal(folder, make_state(0, width=31)).startswith(
+        f"{folder}/8 has params/dense/kernel"
+    )
+
+
+# ---- Arrays that are not what the manifest says
+
+
+def rewrite_kernel(state, shape, chunk):
+    """The kernel as another array, of zeros, which take next to no room."""
+    import tensorstore
+
+    base = {"driver": "file", "path": f"{state}/"}
+    grid = {"name": "regular", "configuration": {"chunk_shape": chunk}}
+    tensorstore.open({
+        "driver": "zarr3",
+        "kvstore": {"driver": "ocdbt", "base": base, "path": "params.dense.kernel/"},
+        "metadata": {"shape": shape, "chunk_grid": grid, "data_type": "float32"},
+        "create": True, "delete_existing": True,
+    }).result()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunk"),
+    [([10**6, 10**6], [20, 30]), ([20, 30], [10**6, 10**4]), ([20, 30, 2], [20, 30, 2])],
+)
+def test_an_array_larger_than_its_leaf_is_not_read(folder, capfd, shape, chunk):
+    """4 TB, or a chunk of 40 GB, which would be unpacked whole; files and digests all agree."""
+    rewrite_kernel(folder / "8" / "state", shape, chunk)
+    stored.seal(folder / "8", unsealed(folder / "8"))
+    assert_equal(restore(folder), make_state(4))
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "/8: state has params/dense/kernel in another shape than manifest.json" in line
+
+
+def test_arrays_in_another_format_are_not_read(folder, capfd):
+    path = folder / "8" / "state" / "_METADATA"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"use_zarr3": False}))
+    stored.seal(folder / "8", unsealed(folder / "8"))
+    assert_equal(restore(folder), make_state(4))
+    assert "state/_METADATA names another format than zarr 3" in capfd.readouterr().err
+
+
+def test_a_manifest_of_17_mb_is_not_read(folder, capfd):
+    path = folder / "8" / "manifest.json"
+    path.write_text(path.read_text() + " " * 17_000_000)
+    assert_equal(restore(folder), make_state(4))
+    assert "/8: manifest.json is larger than 16 MB" in capfd.readouterr().err
 
 
 def test_config_differences_are_named_by_path():

@@ -1,6 +1,7 @@
 """The engine's parts that meet the file system and the terminal."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -87,6 +88,31 @@ def test_metrics_lines_and_the_seconds_of_all_parts(tmp_path):
         {"step": 2, "loss": 0.1, "seconds": 1.5},
         {"step": 4, "loss": 0.3, "seconds": 2.5},
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nothing", "[" * 100_000, "[]", "null", '{"step": 4, "loss": 1.0}', '{"seconds": 4}',
+        '{"step": "4", "seconds": 1}', '{"step": 4, "seconds": 1, "loss": [1]}',
+    ],
+)  # fmt: skip
+def test_a_line_that_is_no_step_s_numbers_is_named(tmp_path, line):
+    run = make_run(tmp_path)
+    with MetricsLog(run) as log:
+        log.write(2, {"loss": float("nan")}, 1.5)  # NaN is a result like others
+    assert math.isnan(read_metrics(run.metrics)[0]["loss"])
+    with run.metrics.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(UserError, match=r"metrics\.jsonl in its line 2 .* take the line out"):
+        MetricsLog(run, first_step=2)
+
+
+def test_a_metric_s_name_is_no_formula(tmp_path):
+    run = make_run(tmp_path)
+    with MetricsLog(run) as log:
+        log.write(2, {"$\\no_such_command$": 1.0}, 1.5)
+    assert plot_curves(run) == run.curves
 
 
 def test_curves_show_training_and_held_out(tmp_path):
