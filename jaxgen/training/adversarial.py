@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax
 import optax
 
-from jaxgen.training.gradient import example_keys, gradient
+from jaxgen.training.gradient import Axis, example_keys, gradient
 from jaxgen.training.metrics import Mean
 from jaxgen.training.state import Batch, State, advance
 from jaxgen.training.step import Step, all_finite
@@ -31,7 +31,7 @@ def make_adversarial_step(
     rest is as in `make_step`.
     """
 
-    def step(state: State, batch: Batch, axis: str | None = None):
+    def step(state: State, batch: Batch, axis: Axis = None):
         params, opt_state, metrics = dict(state.params), dict(state.opt_state), {}
 
         def update(player, other, loss, key):

@@ -10,20 +10,24 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import Sharding
 
 from jaxgen.training.metrics import Metrics
 from jaxgen.training.state import Batch
 
+Axis = str | Sharding | None
+"""Of a batch in pieces on several devices: the mapped axis of which each holds one piece, in order; or
+how arrays (B, ...) that are whole to the program are split."""
 
-def example_keys(key, batch: Batch, axis: str | None = None):
-    """(B,) keys, fold_in(key, i) for the example at place i of the whole batch.
 
-    `axis` names the mapped axis of which each device holds one piece of the batch, in order.
-    """
+def example_keys(key, batch: Batch, axis: Axis = None):
+    """(B,) keys, fold_in(key, i) for the example at place i of the whole batch."""
     size = batch_size(batch)
     places = jnp.arange(size)
-    if axis is not None:
+    if isinstance(axis, str):
         places = places + lax.axis_index(axis) * size
+    elif axis is not None:  # or the compiler may draw, and compute, all examples on every device
+        places = lax.with_sharding_constraint(places, axis)
     return jax.vmap(jax.random.fold_in, (None, 0))(key, places)
 
 
@@ -39,20 +43,20 @@ def batch_size(batch: Batch) -> int:
 
 
 def gradient(
-    loss: Callable, params, batch: Batch, keys, *, accumulate: int = 1, axis: str | None = None
+    loss: Callable, params, batch: Batch, keys, *, accumulate: int = 1, axis: Axis = None
 ) -> tuple[dict, Metrics]:
     """d loss / d params over the whole batch, and the metrics of it.
 
     `loss(params, batch, keys) -> (mean over the batch, metrics)`. With accumulate N the batch is taken
-    in N equal pieces one after the other, so that only one piece's activations are in memory; with an
-    axis, gradients are averaged and metrics added over the devices.
+    in N equal pieces one after the other, so that only one piece's activations are in memory; over a
+    mapped axis gradients are averaged and metrics added.
     """
     of_piece = jax.grad(loss, has_aux=True)
     if accumulate == 1:
         grads, metrics = of_piece(params, batch, keys)
     else:
         grads, metrics = _accumulated(of_piece, params, batch, keys, accumulate)
-    if axis is not None:
+    if isinstance(axis, str):
         grads, metrics = lax.pmean(grads, axis), lax.psum(metrics, axis)
     return grads, metrics
 

@@ -215,7 +215,11 @@ class Plan:
         return jax.tree.map(self._sharding, tree, is_leaf=is_leaf)
 
     def _gathered(self, step: Step) -> Step:
-        """The step on parameters that are whole along `fsdp`, while what it returns is split again."""
+        """The step on parameters that are whole along `fsdp`, while what it returns is split again.
+
+        What it draws for each example is split as the batch is.
+        """
+        step = functools.partial(step, axis=self._sharding(PartitionSpec(AXES[:2])))
         if self.mesh.shape["fsdp"] == 1:
             return step
         sizes = {**self.mesh.shape, "fsdp": 1}

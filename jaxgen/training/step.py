@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen.training.gradient import example_keys, gradient
+from jaxgen.training.gradient import Axis, example_keys, gradient
 from jaxgen.training.metrics import Mean, Metrics
 from jaxgen.training.state import Batch, State, advance
 
 Step = Callable[..., tuple[State, Metrics]]
-"""step(state, batch, axis=None): `axis` is the mapped axis that the batch is split over, if any."""
+"""step(state, batch, axis=None): `axis` is what the batch is split over, if anything."""
 
 
 def make_step(
@@ -31,7 +31,7 @@ def make_step(
     that of the parameters' moving average, where the state keeps one.
     """
 
-    def step(state: State, batch: Batch, axis: str | None = None) -> tuple[State, Metrics]:
+    def step(state: State, batch: Batch, axis: Axis = None) -> tuple[State, Metrics]:
         keys = example_keys(jax.random.fold_in(state.key, state.step), batch, axis)
         grads, metrics = gradient(loss, state.params, batch, keys, accumulate=accumulate, axis=axis)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)

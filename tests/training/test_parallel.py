@@ -167,3 +167,30 @@ def test_what_does_not_fit_is_one_sentence(call, message):
     with pytest.raises(UserError, match=message) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+SHARE = """
+import jax
+from jaxgen import runner
+from jaxgen.experiments.gan_digits import GANDigits
+from jaxgen.training.parallel import make_plan
+
+experiment = GANDigits(batch_size=64)
+data = experiment.load()
+task, _, _, state = runner.prepare(experiment, data)
+for count in (1, 8):
+    plan = make_plan("mesh", None, devices=jax.devices()[:count], batch_size=64)
+    arrays = jax.eval_shape(data.train.take, data.train.arrays, jax.numpy.arange(64))
+    program, *shapes = plan.single(task.step, state, arrays)
+    print(program.lower(*shapes).compile().cost_analysis()["flops"])
+"""
+
+
+def test_a_generator_that_reads_no_data_is_split_as_the_batch_is():
+    """Of both players' updates a device computes its share, and the optimiser's work for all."""
+    flags = "--xla_force_host_platform_device_count=8"
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", SHARE]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    whole, share = map(float, done.stdout.split())
+    assert share < whole / 5  # 1/8 but for the update; half of the step on every device is 1/2
