@@ -1,11 +1,13 @@
-"""Any experiment's real step, compiled by the real TPU compiler for chips that are not there.
+"""Any experiment's real step, compiled by the real compiler for chips that are not there.
 
 What is printed is compiled, not run. The estimated time is the sum of the compiler's own estimates
 over its schedule, loops multiplied by their trips, plus the least time of what it does not estimate, as
 if nothing overlapped: collectives at the published rate of the links that the slice has, other
-operations at the memory's rate, attention kernels at the peak rate of attention's matmuls.
+operations at the memory's rate, attention kernels at the peak rate of attention's matmuls. The compiler
+for GPUs gives memory and the program, no costs: there is no estimate of its time.
 """
 
+import math
 import re
 import time
 from dataclasses import asdict, dataclass, replace
@@ -123,8 +125,10 @@ def compile_step(
         seconds = time.perf_counter() - start
         return Compiled(**common, fits=False, bytes_per_chip=used, compile_seconds=seconds)
     seconds = time.perf_counter() - start
+    said = _what_it_says(compiled)
     return Compiled(
-        **common, fits=True, compile_seconds=seconds, **_what_it_says(compiled),
+        **common, fits=said["bytes_per_chip"] <= accelerator.memory_bytes, compile_seconds=seconds,
+        **said,
         **_estimate(
             read_schedule(compiled.as_text()), topology, accelerator,
             model_flops / len(devices), convention, _attention_flops(table) / len(devices),
@@ -169,7 +173,7 @@ def _attention_flops(table: Table) -> int:
 
 
 def _what_it_says(compiled: Any) -> dict[str, Any]:
-    memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
+    memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return {
         "bytes_per_chip": held + memory.temp_size_in_bytes + memory.generated_code_size_in_bytes,
@@ -188,7 +192,7 @@ def _estimate(
 ) -> dict[str, Any]:
     why = _not_estimable(schedule, attention_flops)
     kinds = [collective.kind for collective in schedule.collectives]
-    cycles_seconds = schedule.cycles / topology.cycles_per_second
+    cycles_seconds = schedule.cycles / (topology.cycles_per_second or math.inf)
     # Written, and at least as much read.
     unestimated_seconds = 2 * schedule.unestimated_bytes / accelerator.memory_bytes_per_second
     kernels = attention_flops if schedule.unknown_kernels else 0
@@ -224,6 +228,8 @@ def _not_estimable(schedule: Schedule, attention_flops: float) -> str | None:
 
     Attention's are the only hand-written kernels that we have.
     """
+    if not schedule.estimated:
+        return "this compiler gives no costs"
     if schedule.unknown_kernels and not attention_flops:
         return f"{schedule.unknown_kernels} hand-written kernels have no estimate"
     if schedule.unknown_loops:
@@ -259,15 +265,22 @@ def describe(result: Compiled) -> str:
     if not result.fits:
         return "\n".join(lines)
     exchanges = ", ".join(f"{number} {kind}" for kind, number in result.collectives.items())
+    if result.compiler_flops is not None:
+        lines += [
+            f"  FLOPs by the compiler      {result.compiler_flops:.4g} a chip, loops' bodies once",
+            f"  bytes by the compiler      {result.compiler_bytes:.4g} a chip, loops' bodies once",
+        ]
     lines += [
-        f"  FLOPs by the compiler      {result.compiler_flops:.4g} a chip, loops' bodies once",
-        f"  bytes by the compiler      {result.compiler_bytes:.4g} a chip, loops' bodies once",
         f"  collectives                {exchanges or 'none'}; {result.sent_bytes:.4g} bytes sent a chip",
+        f"  collectives, least         {result.collective_seconds * 1e3:.4g} ms",
+    ]
+    if not result.operations_estimated:
+        return "\n".join([*lines, f"  no estimate of the step    {result.not_estimable}"])
+    lines += [
         f"  compiler's estimate        {result.cycles_seconds * 1e3:.4g} ms "
         f"({result.estimated_cycles:,} cycles in {result.operations_estimated} operations)",
         f"  without estimate, least    {result.unestimated_seconds * 1e3:.4g} ms "
         f"in {result.operations_unestimated} operations, by the bytes that they write",
-        f"  collectives, least         {result.collective_seconds * 1e3:.4g} ms",
     ]
     if result.hand_written_kernels:
         lines.append(

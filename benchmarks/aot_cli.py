@@ -24,12 +24,12 @@ def check_output(path: Path) -> None:
 
 @dataclass(frozen=True)
 class AotOptions:
-    """Compile an experiment's real step by the TPU compiler and print what it will cost."""
+    """Compile an experiment's real step by the real compiler and print what it will cost."""
 
     experiment: tyro.conf.Positional[str]
     """An experiment of `python train.py`, or a preset: gpt2-124m, gpt3-1.3b."""
     topology: str = "v5e:4x4"
-    """A slice, generation:shape."""
+    """A TPU slice, generation:shape, or GPUs of one host, h100:1 to h100:8."""
     parallel: Literal["pmap", "mesh"] = "mesh"
     """A copy of the state on each chip, or arrays split over a mesh, as in `python train.py`."""
     mesh: str | None = None
@@ -49,7 +49,7 @@ class AotOptions:
 
 
 def aot(args: list[str]) -> None:
-    """Compile an experiment's step for a TPU slice: aot EXPERIMENT --topology v5e:4x4."""
+    """Compile an experiment's step for absent chips: aot EXPERIMENT --topology v5e:4x4."""
     options = parse(AotOptions, args, "benchmarks aot")
     from benchmarks import presets
     from benchmarks.topology import check_topology

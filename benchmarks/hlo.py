@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.loops import loop_trips
 
@@ -212,16 +213,19 @@ def _runs(
 
 
 def _exchanges(computations: dict, runs: list) -> tuple[Collective, ...]:
-    """Each collective once: split over several fusions, it keeps its channel."""
-    found: dict[str, Collective] = {}
+    """Each collective once: one that is split over several fusions keeps its channel.
+
+    Beside each other they may share one: all those of a pmap do.
+    """
+    found: dict[Any, Collective] = {}
 
     def look(instruction, times, seen):
         kind = _kind(instruction)
         if kind is not None:
+            exchange = _read(instruction, kind, times)
             channel = re.search(r"channel_id=(\d+)", instruction.rest)
-            found.setdefault(
-                channel[1] if channel else instruction.name, _read(instruction, kind, times)
-            )
+            split = channel and seen
+            found.setdefault((channel[1], exchange) if split else instruction.name, exchange)
         elif instruction.opcode in ("fusion", "async-start", "custom-call"):
             for called in set(instruction.called) - seen:
                 for inner in computations.get(called, {}).values():

@@ -1,7 +1,8 @@
-"""Chips that are not there: topologies of TPU slices for which libtpu compiles on any machine.
+"""Chips that are not there: topologies for which the real compilers compile on any machine.
 
-`libtpu` is the TPU compiler; `pip install 'jaxgen[tpu-aot]'` brings the version that fits jax. No TPU
-is needed: https://docs.jax.dev/en/latest/aot.html, `jax.experimental.topologies`.
+Slices of TPUs here, GPUs of one host in `cuda.py`. `libtpu` is the TPU compiler; `pip install
+'jaxgen[tpu-aot]'` brings the version that fits jax. No TPU is needed:
+https://docs.jax.dev/en/latest/aot.html, `jax.experimental.topologies`.
 """
 
 import importlib.util
@@ -10,12 +11,14 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import cuda
 from jaxgen.errors import UserError
 
 # Slices that Google Cloud documents, https://cloud.google.com/tpu/docs/v4 and .../v5e, v5p, v6e.
 _FLAT = ("1x1", "2x2", "2x4", "4x4", "4x8", "8x8", "8x16", "16x16")
 _CUBES = ("2x2x1", "2x2x2", "2x2x4", "2x4x4", "4x4x4", "4x4x8", "4x8x8", "8x8x8")
 SLICES = {"v4": _CUBES, "v5e": _FLAT, "v5p": _CUBES, "v6e": _FLAT}
+SLICES |= dict.fromkeys(cuda.KINDS, cuda.SIZES)
 
 # Cycles per second of a core. v4: Jouppi et al. 2023, table 4, https://arxiv.org/abs/2304.01433. The
 # others follow from the published peak and the matrix units: v5e 197e12 / (4 · 2 · 128²), v5p
@@ -32,9 +35,9 @@ class Topology:
     devices: tuple[Any, ...]
 
     @property
-    def cycles_per_second(self) -> float:
-        """Of one core."""
-        return CYCLES_PER_SECOND[self.name.split(":")[0]]
+    def cycles_per_second(self) -> float | None:
+        """Of one core; None for a GPU, whose compiler counts no cycles."""
+        return CYCLES_PER_SECOND.get(self.name.split(":")[0])
 
     @property
     def share_of_links(self) -> float:
@@ -42,9 +45,12 @@ class Topology:
 
         A chip has two along each axis of its torus, and a corner uses one of them unless the axis is
         closed to a ring: those of 16 chips of v5e and v6e, those of v4 and v5p in slices of whole cubes
-        of 4x4x4. https://jax-ml.github.io/scaling-book/tpus, "TPU networking".
+        of 4x4x4. https://jax-ml.github.io/scaling-book/tpus, "TPU networking". A GPU's all lead to the
+        switch.
         """
         sides = _sides(self.name)
+        if len(sides) == 1:
+            return 1.0
         if len(sides) == 2:
             rings = [side == 16 for side in sides]
         else:
@@ -83,6 +89,8 @@ def require_libtpu() -> None:
 def find_topology(name: str) -> Topology:
     """The topology of that name; a UserError says what is wrong with it."""
     check_topology(name)
+    if name.split(":")[0] in cuda.KINDS:
+        return Topology(name, cuda.find_gpus(name))
     require_libtpu()
     # Several processes may compile at once, and none should look for a TPU in the network.
     for variable, value in (

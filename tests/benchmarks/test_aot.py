@@ -60,10 +60,11 @@ def test_every_experiment_compiles_for_a_tpu(four_chips, name):
     assert result.to_json()["kind"] == "compiled, not run"
 
 
-def test_pmap_compiles_the_same_step(four_chips):
-    experiment, data = smallest("vae-digits")
+@pytest.mark.parametrize("name", ["vae-digits", "gan-digits"])
+def test_pmap_compiles_the_same_step(four_chips, name):
+    experiment, data = smallest(name)
     over_mesh, mapped = (
-        aot.compile_step("vae-digits", experiment, data, four_chips, parallel=parallel)
+        aot.compile_step(name, experiment, data, four_chips, parallel=parallel)
         for parallel in ("mesh", "pmap")
     )
     assert mapped.fits and mapped.collectives["all-reduce"] >= 1
@@ -224,7 +225,7 @@ def test_what_does_not_fit_is_said_rather_than_raised(four_chips, monkeypatch):
     experiment, data = smallest("vae-digits")
 
     def huge(experiment, data):
-        def step(state, batch):
+        def step(state, batch, axis=None):
             return state._replace(params=state.params + 1), {"loss": Mean.of(batch["x"])}
 
         count = jax.ShapeDtypeStruct((), jnp.int32)

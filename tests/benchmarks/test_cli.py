@@ -96,7 +96,8 @@ BAD_INPUT = {
     "compare another file": ("--compare {tmp}/file {tmp}/file", "not the JSON file of a benchmark"),
     "unknown experiment": ("aot gtp", "no experiment 'gtp'; known are gan-digits.*gpt3-1.3b"),
     "unknown topology": ("aot gpt-python --topology v5e:3x5", "no topology 'v5e:3x5'; known are v4:"),
-    "unknown generation": ("aot gpt-python --topology h100", "no topology 'h100'; known are v4:"),
+    "unknown generation": ("aot gpt-python --topology tpu", "no topology 'tpu'; known are v4:"),
+    "too many GPUs": ("aot gpt-python --topology h100:16", "no topology 'h100:16'.*h100:{1,2,4,8}"),
     "chips that do not divide": (
         "aot gpt-python --topology v5e:4x8", "--batch-size 16 is not a multiple of 32 devices: give",
     ),
@@ -160,6 +161,8 @@ def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setattr(topology.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"install the extra by pip install 'jaxgen\[tpu-aot\]'"):
         topology.find_topology("v5e:2x2")
+    with pytest.raises(UserError, match=r"install the extra by pip install 'jaxgen\[cuda-aot\]'"):
+        topology.find_topology("h100:8")
 
 
 def test_status_two_and_the_sentence_on_stderr():

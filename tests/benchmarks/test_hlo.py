@@ -160,6 +160,19 @@ def test_each_exchange_is_found_once(schedule):
     ]
 
 
+def test_exchanges_beside_each_other_may_share_a_channel():
+    """As under pmap: 2 · 3/4 of 8 and of 12 floats."""
+    text = """\
+ENTRY %main (param: f32[2]) -> f32[2] {
+  %param = f32[2]{0} parameter(0)
+  %all-reduce-start = f32[2]{0} all-reduce-start(%param), channel_id=1, replica_groups={{0,1,2,3}}
+  %all-reduce-start.1 = f32[3]{0} all-reduce-start(%param), channel_id=1, replica_groups={{0,1,2,3}}
+  ROOT %same = f32[3]{0} all-reduce(%param), channel_id=1, replica_groups={{0,1,2,3}}
+}
+"""
+    assert read_schedule(text).sent_bytes == 1.5 * (8 + 12 + 12)
+
+
 def test_bytes_sent_on_a_ring(schedule):
     expected = 0.75 * 2048 + 0.75 * 8192 + 2 * 0.5 * 4224 + 3 * 0.75 * 4096
     assert schedule.sent_bytes == expected
