@@ -21,9 +21,10 @@ SLICES = {"v4": _CUBES, "v5e": _FLAT, "v5p": _CUBES, "v6e": _FLAT}
 SLICES |= dict.fromkeys(cuda.KINDS, cuda.SIZES)
 
 # Cycles per second of a core. v4: Jouppi et al. 2023, table 4, https://arxiv.org/abs/2304.01433. The
-# others follow from the published peak and the matrix units: v5e 197e12 / (4 · 2 · 128²), v5p
-# 459e12 / (8 · 2 · 128²), v6e 918e12 / (4 · 2 · 256²), to the nearest 10 MHz. A test compares them
-# with the compiler's own estimate for a large matmul.
+# others follow from the published peak and the matrix units, to the nearest 10 MHz: v5e
+# 197e12 / (4 · 2 · 128²), v5p 459e12 / (8 · 2 · 128²). Of v6e two units of 256² are published, which
+# would have to run at 3.5 GHz; the compiler counts four to a cycle, so its cycles are those of 1.75 GHz.
+# A test compares all with the compiler's own estimate for a large matmul.
 CYCLES_PER_SECOND = {"v4": 1.05e9, "v5e": 1.5e9, "v5p": 1.75e9, "v6e": 1.75e9}
 
 

@@ -42,8 +42,8 @@ _H200 = (
     "NVIDIA H200 Tensor Core GPU data sheet; its tensor figures are with sparsity and halved here"
 )
 _B200 = (
-    "NVIDIA Blackwell architecture technical brief, HGX B200 (rates, dense); NVIDIA DGX B200 data sheet"
-    " (an eighth of 1,440 GB, 64 TB/s and 14.4 TB/s)"
+    "NVIDIA Blackwell data sheet, HGX B200, individual GPU; its tensor figures are with sparsity and"
+    " halved here (the earlier architecture brief printed 80 TFLOP/s of float32 and 8 TB/s)"
 )
 
 
@@ -85,7 +85,8 @@ ACCELERATORS = (
     ),
     Accelerator(
         "B200", ("NVIDIA B200",),
-        2_250 * TERA, 80 * TERA, 1_100 * TERA, 180 * GIGA, 8_000 * GIGA, 1_800 * GIGA, _B200,
+        4_500 * TERA // 2, 75 * TERA, 2_200 * TERA // 2,
+        180 * GIGA, 7_700 * GIGA, 1_800 * GIGA, _B200,
     ),
     Accelerator(
         "TPU v4", ("TPU v4",),

@@ -140,3 +140,35 @@ def test_generations_come_in_order_and_unknown_devices_are_none():
     assert bandwidths == sorted(bandwidths)
     for kind in ("cpu", "NVIDIA GeForce RTX 4090", "NVIDIA A100", "TPU v2", ""):
         assert find_accelerator(kind) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "cores", "core_flops", "clock", "bus_bits", "gigabits"),
+    [
+        # Multiprocessors, bfloat16 FLOPs each in a cycle, boost clock; memory bus, rate of a pin.
+        # NVIDIA A100 and H100 architecture white papers, tables 1 to 4.
+        ("A100 SXM 40 GB", 108, 2048, 1.410e9, 5120, 2.43),
+        ("A100 SXM 80 GB", 108, 2048, 1.410e9, 5120, 3.186),
+        ("H100 SXM", 132, 4096, 1.830e9, 5120, 5.23),
+        ("H100 PCIe", 114, 4096, 1.620e9, 5120, 3.19),
+    ],
+)
+def test_a_gpu_s_peaks_follow_from_its_parts(name, cores, core_flops, clock, bus_bits, gigabits):
+    found = next(a for a in ACCELERATORS if a.name == name)
+    assert found.bfloat16_flops_per_second == pytest.approx(cores * core_flops * clock, rel=0.02)
+    moved = bus_bits / 8 * gigabits * 1e9
+    assert found.memory_bytes_per_second == pytest.approx(moved, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("name", "links", "each_way"),
+    # Links of a chip, bytes a second over one in one direction: NVLink 3 to 5 (25, 25, 50 GB/s);
+    # Jouppi et al. 2023 for TPU v4; ports per chip in Google Cloud's pages on v5e and v6e.
+    [
+        ("A100 SXM 80 GB", 12, 25e9), ("H100 SXM", 18, 25e9), ("B200", 18, 50e9),
+        ("TPU v4", 6, 50e9), ("TPU v5e", 4, 50e9), ("TPU v5p", 6, 100e9), ("TPU v6e", 4, 100e9),
+    ],
+)  # fmt: skip
+def test_an_interconnect_is_its_links_both_ways(name, links, each_way):
+    found = next(a for a in ACCELERATORS if a.name == name)
+    assert found.interconnect_bytes_per_second == 2 * links * each_way
