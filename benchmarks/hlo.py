@@ -147,18 +147,19 @@ def read_schedule(text: str) -> Schedule:
         if instruction.opcode == "while"
     }
     runs = list(_runs(computations, loops, entry, 1))
-    cycles = estimated = unestimated = written = 0
+    cycles = estimated = unestimated = written = kernels = 0
     for instruction, times in runs:
         if instruction.cycles is not None:
             cycles += instruction.cycles * times
             estimated += 1
+        elif "tpu_custom_call" in instruction.rest:
+            kernels += 1
         elif not _is_bookkeeping(instruction):
             unestimated += 1
             written += array_bytes(instruction.shape) * times
     unknown = [i for i, _ in runs if i.opcode == "while" and loops[i.name] is None]
-    kernels = [i for i, _ in runs if "tpu_custom_call" in i.rest and i.cycles is None]
     exchanges = _exchanges(computations, runs)
-    return Schedule(cycles, estimated, unestimated, written, len(unknown), len(kernels), exchanges)
+    return Schedule(cycles, estimated, unestimated, written, len(unknown), kernels, exchanges)
 
 
 def array_bytes(shape: str) -> int:
