@@ -147,6 +147,7 @@ def read_schedule(text: str) -> Schedule:
         if instruction.opcode == "while"
     }
     runs = list(_runs(computations, loops, entry, 1))
+    exchanges, carriers = _exchanges(computations, runs)
     cycles = estimated = unestimated = written = kernels = 0
     for instruction, times in runs:
         if instruction.cycles is not None:
@@ -154,11 +155,10 @@ def read_schedule(text: str) -> Schedule:
             estimated += 1
         elif "tpu_custom_call" in instruction.rest:
             kernels += 1
-        elif not _is_bookkeeping(instruction):
+        elif instruction.name not in carriers and not _is_bookkeeping(instruction):
             unestimated += 1
             written += array_bytes(instruction.shape) * times
     unknown = [i for i, _ in runs if i.opcode == "while" and loops[i.name] is None]
-    exchanges = _exchanges(computations, runs)
     return Schedule(cycles, estimated, unestimated, written, len(unknown), kernels, exchanges)
 
 
@@ -213,35 +213,38 @@ def _runs(
                 )
 
 
-def _exchanges(computations: dict, runs: list) -> tuple[Collective, ...]:
-    """Each collective once: one that is split over several fusions keeps its channel.
+def _exchanges(computations: dict, runs: list) -> tuple[tuple[Collective, ...], set[str]]:
+    """Each collective once, and the names of the instructions that are one or hold one.
 
-    Beside each other they may share one: all those of a pmap do.
+    One that is split over several fusions keeps its channel; beside each other they may share one: all
+    those of a pmap do.
     """
     found: dict[Any, Collective] = {}
 
-    def look(instruction, times, seen):
+    def look(instruction, times, seen) -> bool:
         kind = _kind(instruction)
         if kind is not None:
             exchange = _read(instruction, kind, times)
             channel = re.search(r"channel_id=(\d+)", instruction.rest)
             split = channel and seen
             found.setdefault((channel[1], exchange) if split else instruction.name, exchange)
-        elif instruction.opcode in ("fusion", "async-start", "custom-call"):
+        inside = False
+        if instruction.opcode in ("fusion", "async-start", "custom-call"):
             for called in set(instruction.called) - seen:
                 for inner in computations.get(called, {}).values():
-                    look(inner, times, seen | {called})
+                    inside |= look(inner, times, seen | {called})
+        return inside or kind is not None
 
-    for instruction, times in runs:
-        look(instruction, times, frozenset())
-    return tuple(found.values())
+    carriers = {i.name for i, times in runs if look(i, times, frozenset())}
+    return tuple(found.values()), carriers
 
 
 def _is_bookkeeping(instruction: Instruction) -> bool:
     opcode = instruction.opcode
-    if 'custom_call_target="ConcatBitcast"' in instruction.rest:  # parts of one array, side by side
+    # Parts of one array side by side, and a place for one.
+    if re.search(r'custom_call_target="(ConcatBitcast|AllocateBuffer)"', instruction.rest):
         return True
-    return opcode in _BOOKKEEPING or opcode.endswith("-done") or _kind(instruction) is not None
+    return opcode in _BOOKKEEPING or opcode.endswith("-done")
 
 
 def _kind(instruction: Instruction) -> str | None:
