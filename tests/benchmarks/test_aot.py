@@ -16,6 +16,7 @@ from benchmarks.shard import Shapes
 from jaxgen.costs.conventions import find_convention
 from jaxgen.costs.hardware import find_accelerator
 from jaxgen.equations.attention_forms import fused
+from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
 from jaxgen.training.metrics import Mean
 from jaxgen.training.state import State
@@ -120,6 +121,19 @@ def test_fused_attention_is_the_flash_kernel_on_a_tpu(four_chips):
 
     assert "tpu_custom_call" in text(256)
     assert "tpu_custom_call" not in text(200)  # not whole blocks of 128: the einsums
+
+
+def test_a_kernel_over_a_mesh_is_refused_and_under_pmap_estimated(four_chips):
+    """GPT-2's size in one layer: the kernels take at least the time of attention's FLOPs."""
+    experiment, data = presets.find("gpt2-124m", batch_size=4, attention="fused")
+    experiment = replace(experiment, model=replace(experiment.model, num_layers=1))
+    with pytest.raises(UserError, match="does not split the TPU's kernel; choose --parallel pmap"):
+        aot.compile_step("gpt2-124m", experiment, data, four_chips)
+    result = aot.compile_step("gpt2-124m", experiment, data, four_chips, parallel="pmap")
+    assert result.hand_written_kernels == 3  # forward; backward by queries, by keys and values
+    attention = 12 * 12 * 64 * 1024 * 1024  # one sequence a chip: two products, three times
+    assert result.kernel_seconds == pytest.approx(attention / 197e12)
+    assert 0 < result.mfu < 1 and "attention kernels, least" in aot.describe(result)
 
 
 def test_recomputation_is_bounded_but_is_no_part_of_the_mfu():
