@@ -94,6 +94,12 @@ def compile_step(
     Raises UserError where the chips do not divide the batch or the convention does not apply.
     """
     devices = topology.devices
+    hosts = len({device.process_index for device in devices})
+    if parallel == "pmap" and hosts > 1:  # it would be compiled for the first host's chips alone
+        raise UserError(
+            f"--parallel pmap compiles for the chips of one host, and {topology.name} has {hosts}: "
+            "choose --parallel mesh, or fewer chips."
+        )
     accelerator = find_accelerator(devices[0].device_kind)
     table = experiment.costs(data.spec)
     model_flops = _model_flops(table, convention)

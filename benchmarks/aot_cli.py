@@ -31,7 +31,7 @@ class AotOptions:
     topology: str = "v5e:4x4"
     """A TPU slice, generation:shape, or GPUs of one host, h100:1 to h100:8."""
     parallel: Literal["pmap", "mesh"] = "mesh"
-    """A copy of the state on each chip, or arrays split over a mesh, as in `python train.py`."""
+    """A copy of the state on each chip of one host, or arrays split over a mesh, as in training."""
     mesh: str | None = None
     """Sizes of the mesh, e.g. fsdp=16 or data=4,model=4; the batch split over all chips without."""
     accumulate: int = 1
@@ -84,8 +84,8 @@ class ScalingOptions:
     """The fixed global batch; a chip takes no more of it at once than of the growing one."""
     batch_per_chip: int | None = None
     """Sequences a chip of the growing global batch; 4 for gpt2-124m, else 1, where none is given."""
-    attention: Literal["literal", "blockwise", "fused"] | None = None
-    """The form of attention; the experiment's own where none is given."""
+    attention: Literal["literal", "blockwise"] | None = None
+    """The form of attention; the experiment's own where none is given. A mesh splits no kernel."""
     output: Path = Path("benchmarks/results/scaling-aot.json")
     """The JSON file; a Markdown table and a plot are written beside it."""
 

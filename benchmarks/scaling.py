@@ -32,11 +32,8 @@ def run_scaling(options: Any, topology: Callable) -> None:
     rows = []
     for name, growth, slice_name, case in cases:
         found = presets.find(name, attention=options.attention, **case)
-        axis = presets.SPLIT.get(name, "data")
-        # A mesh does not split a TPU's kernel; copies of the state need none.
-        copied = options.attention == "fused" and axis == "data"
-        how = {"parallel": "pmap"} if copied else {"mesh": f"{axis}={num_chips(slice_name)}"}
-        result = compile_step(name, *found, topology(slice_name), **how)
+        mesh = f"{presets.SPLIT.get(name, 'data')}={num_chips(slice_name)}"
+        result = compile_step(name, *found, topology(slice_name), mesh=mesh)
         print(describe(result), flush=True)
         rows.append(result.to_json() | {"growth": growth})
         _write(options.output, rows)

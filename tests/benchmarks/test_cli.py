@@ -113,6 +113,9 @@ BAD_INPUT = {
     "heads that do not divide": (
         "aot gpt-python --mesh model=16", "model=16 does not divide axis 1 of params/block0/attention",
     ),
+    "pmap over hosts": (
+        "aot vae-digits --topology v5e:4x4 --parallel pmap", "one host, and v5e:4x4 has 4: choose --par",
+    ),
     "no remat": ("aot vae-digits --remat", "--remat: vae-digits has no transformer"),
     "scaling's batch": ("scaling --batch-size 6 --topologies v5e:2x2", "6 is not a multiple of 4 chips"),
     "scaling's second preset": ("scaling --presets gpt2-124m gtp", "no experiment 'gtp'; known are"),
@@ -123,8 +126,8 @@ BAD_INPUT = {
     "scaling": ("scaling --topologies v5e:9x9", "no topology 'v5e:9x9'"),
 }  # fmt: skip
 NEED_LIBTPU = (
-    "chips that do not divide", "unknown convention", "a transformer's convention", "another mesh",
-    "heads that do not divide",
+    "pmap over hosts", "chips that do not divide", "unknown convention", "a transformer's convention",
+    "another mesh", "heads that do not divide",
 )  # fmt: skip
 
 
