@@ -14,7 +14,7 @@ def plot_roofline(values: dict[str, Any], path: Path) -> None:
     ceilings = values["ceilings"]
     peak = ceilings["flops_per_second"]["float32"]
     stream = min(ceilings["bytes_per_second"].values())
-    figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     rows = [row for row in values["rows"] if row["mathematics_flops"]]
     intensity = [row["mathematics_flops"] / row["least_bytes"] for row in rows]
     low, high = min(intensity) / 2, max([*intensity, peak / stream]) * 2
@@ -30,7 +30,9 @@ def plot_roofline(values: dict[str, Any], path: Path) -> None:
     axes.set_xlabel("matmul FLOPs per least byte moved")
     axes.set_ylabel("GFLOP/s")
     axes.set_title(f"Roofline, {ceilings['device_kind']} (largest arrays' bandwidth)")
-    axes.legend(fontsize="small")
+    axes.legend(
+        fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5)
+    )  # beside: it hides nothing
     _save(figure, path)
 
 
