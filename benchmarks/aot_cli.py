@@ -17,7 +17,10 @@ def check_output(path: Path) -> None:
         raise UserError(f"The output {path} is no JSON file: give a name that ends in .json.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
         path.touch()
+        if is_new:  # what fails later leaves nothing half-written
+            path.unlink()
     except OSError as error:
         raise UserError(f"The output {path} cannot be written: {error.strerror}.") from None
 

@@ -160,6 +160,13 @@ def test_the_costs_of_a_step_an_equation_and_a_preset(capsys):
     assert "| scores | matmul | H | 2·B·T·S·H |" in capsys.readouterr().out
 
 
+def test_what_fails_leaves_no_file(tmp_path):
+    line = "scaling --topologies v5e:2x2 --batch-size 7 --output {}/new/x.json"
+    with pytest.raises(UserError, match="is not a multiple"):
+        cli.main(line.format(tmp_path).split())
+    assert list((tmp_path / "new").iterdir()) == []
+
+
 def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setattr(topology.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"install the extra by pip install 'jaxgen\[tpu-aot\]'"):
