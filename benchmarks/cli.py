@@ -6,13 +6,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.aot_cli import aot, check_output, scaling
-from benchmarks.costs import print_costs
+from benchmarks.aot.command import aot, check_output, scaling
+from benchmarks.ledger.costs import print_costs
 from jaxgen.cli import run_command
+from jaxgen.cli.parsing import parse
+from jaxgen.devices.runtime import tune_allocator
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
-from jaxgen.parsing import parse
-from jaxgen.training.runtime import tune_allocator
 
 RESULTS = Path("benchmarks/results")
 COMMANDS = {"costs": print_costs, "aot": aot, "scaling": scaling}
@@ -81,7 +81,7 @@ def _usage() -> str:
 
 
 def _compare(args: list[str]) -> None:
-    from benchmarks.record import read, render_comparison
+    from benchmarks.measure.record import read, render_comparison
 
     files = args[1:]
     if args[0] != "--compare" or len(files) != 2:
@@ -92,11 +92,11 @@ def _compare(args: list[str]) -> None:
 def run(name: str, options: Options) -> None:
     """Measure, print and write; a result above its ceiling ends with status 1."""
     tune_allocator()
-    from benchmarks.ceilings import best_of, find_ceilings
-    from benchmarks.measure import compiling_anew
-    from benchmarks.model import set_against
-    from benchmarks.plots import plot_roofline, plot_sweeps
-    from benchmarks.record import Record, markdown, write
+    from benchmarks.ledger.model import set_against
+    from benchmarks.ledger.plots import plot_roofline, plot_sweeps
+    from benchmarks.measure.ceilings import best_of, find_ceilings
+    from benchmarks.measure.record import Record, markdown, write
+    from benchmarks.measure.timing import compiling_anew
 
     path = options.json or RESULTS / f"{name}{'-short' if options.short else ''}.json"
     check_output(path)
@@ -126,15 +126,15 @@ def run(name: str, options: Options) -> None:
 
 def _measure(name: str, short: bool) -> tuple[list[dict], list[dict]]:
     if name == "equations":
-        from benchmarks.equations import run_equations
+        from benchmarks.ledger.equations import run_equations
 
         return run_equations(short=short), []
     if name == "attention":
-        from benchmarks.attention import run_attention
+        from benchmarks.ledger.attention import run_attention
 
         return run_attention(short=short)
-    from benchmarks.devices import run_devices
-    from benchmarks.model import Sweep, change_batch, run_model
+    from benchmarks.ledger.devices import run_devices
+    from benchmarks.ledger.model import Sweep, change_batch, run_model
     from jaxgen.experiments.registry import find_experiment
 
     experiment = find_experiment(_models()[name])()

@@ -16,9 +16,9 @@ from typing import Annotated, BinaryIO
 import tyro
 
 from jaxgen.cli import run_command
+from jaxgen.cli.parsing import parse
+from jaxgen.devices.processes import COORDINATOR, NUM_PROCESSES, PROCESS_ID, require_port
 from jaxgen.errors import UserError, check
-from jaxgen.parsing import parse
-from jaxgen.training.distributed import COORDINATOR, NUM_PROCESSES, PROCESS_ID, require_port
 
 PROG = "python -m jaxgen.launch"
 HOST = "127.0.0.1"

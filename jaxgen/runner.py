@@ -1,5 +1,6 @@
 """From an experiment to a finished run, and back from a run to its trained model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,16 +8,17 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxgen.data import Data, Order, spec_from_json
+from jaxgen.devices.choose import make_plan, wait_for_all
+from jaxgen.devices.memory import explained_memory
+from jaxgen.devices.plan import Plan
+from jaxgen.devices.processes import is_main
 from jaxgen.errors import UserError
-from jaxgen.experiments.base import Experiment
-from jaxgen.experiments.registry import find_experiment
-from jaxgen.fields import differences, from_json, refuse_extremes, to_json
-from jaxgen.memory import explained_memory
-from jaxgen.training.checkpoint import Checkpoints
-from jaxgen.training.distributed import is_main
-from jaxgen.training.loop import Cadence, train
-from jaxgen.training.parallel import Plan, make_plan, wait_for_all
-from jaxgen.training.run import Run, create_run, open_run, refuse_existing, run_path, save_config
+from jaxgen.experiments.registry import find_preset
+from jaxgen.families.base import Experiment, Trained
+from jaxgen.runs.checkpoint import Checkpoints
+from jaxgen.runs.fields import differences, from_json, refuse_extremes, to_json
+from jaxgen.runs.loop import Cadence, train
+from jaxgen.runs.run import Run, create_run, open_run, refuse_existing, run_path, save_config
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
@@ -40,11 +42,16 @@ class SavedRun:
     experiment: Experiment
     spec: Any
 
+    @property
+    def root(self) -> Path:
+        """The directory of runs that holds it."""
+        return self.run.folder.parent
+
 
 def load_run(folder: Path) -> SavedRun:
     """Read a run's config; a UserError says what is wrong with it."""
     run, name, fields, spec = open_run(folder)
-    experiment = from_json(find_experiment(name), fields, run.config)
+    experiment = from_json(find_preset(name).experiment, fields, run.config)
     refuse_extremes(experiment)
     try:
         if spec["kind"] != experiment.kind:
@@ -62,8 +69,9 @@ def start(
     run = Run(run_path(root, name))
     if is_main():
         refuse_existing(run.folder)
+    experiment, trained = stand_on(experiment, run.folder)
     data = experiment.load()
-    prepared = prepare(experiment, data, devices)
+    prepared = prepare(experiment, data, devices, trained)
     if is_main():
         fields = to_json(experiment)
         run = create_run(root, name, experiment_name, fields, data.spec.to_json())
@@ -84,8 +92,9 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
         raise UserError(
             f"{flag} is {old} in the run and {new} here: leave it out, or start another run."
         )
+    experiment, trained = stand_on(experiment, saved.run.folder)
     data = _load_same(saved)
-    prepared = prepare(experiment, data, devices)
+    prepared = prepare(experiment, data, devices, trained)
     with _checkpoints(saved.run, saved.name, experiment) as checkpoints:
         if not checkpoints.is_empty:
             prepared = prepared._replace(state=checkpoints.restore(prepared.state))
@@ -107,28 +116,29 @@ def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") 
     stem, number = f"step-{int(state.step):07d}-seed-{seed}", 1
     while any(saved.run.samples.glob(f"{stem}-{number}.*")):  # no earlier sample is replaced
         number += 1
-    return task.sample(
-        state.eval_params, jax.random.key(seed), saved.run.samples / f"{stem}-{number}"
-    )
+    return task.sample(state.weights, jax.random.key(seed), saved.run.samples / f"{stem}-{number}")
 
 
 def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]:
     """The held-out metrics of a run's checkpoint, named as in metrics.jsonl, and its step."""
     task, state = restore(saved.experiment, saved, checkpoint)
-    metrics = task.evaluate(state.eval_params, _load_same(saved).test)
+    metrics = task.evaluate(state.weights, _load_same(saved).test)
     return {"step": int(state.step)} | {f"eval/{name}": value for name, value in metrics.items()}
 
 
 def restore(
-    experiment: Experiment, saved: SavedRun, checkpoint: str = "latest"
+    experiment: Experiment, saved: SavedRun, checkpoint: str = "latest", *, beneath: tuple = ()
 ) -> tuple[Task, State]:
     """A run's functions, for `experiment`, and the state of a checkpoint: latest, best or a step.
 
     The sizes in a config may be anybody's: nothing is allocated before a checkpoint's agree with them.
+    `beneath`: the runs that ask for this one because they stand on it.
     """
-    task, plan = experiment.build(saved.spec), make_plan(*ONE, batch_size=1)
+    _, trained = stand_on(experiment, saved.run.folder, beneath)
+    task, plan = experiment.build(saved.spec, trained), make_plan(*ONE, batch_size=1)
+    shapes = plan.shapes(task.init)
     with (
-        explained_memory(experiment, saved.spec, plan),
+        explained_memory(shapes, plan),
         _checkpoints(saved.run, saved.name, experiment, task.best) as checkpoints,
     ):
         if checkpoints.is_empty:
@@ -137,7 +147,42 @@ def restore(
                 f"{saved.run.folder.name}."
             )
         step = _find_step(checkpoints, checkpoint, task.best)
-        return task, checkpoints.restore(plan.shapes(task.init), step)
+        return task, checkpoints.restore(shapes, step)
+
+
+def stand_on(
+    experiment: Experiment, folder: Path, beneath: tuple = ()
+) -> tuple[Experiment, dict[str, Trained]]:
+    """(the experiment with the digests of the runs that it stands on, these runs restored).
+
+    Each lies beside `folder`, the experiment's own run. Raises UserError where one is missing, is not
+    finished, has changed since its digest was taken, or stands on this one.
+    """
+    beneath, trained = (*beneath, folder.name), {}
+    for field, source in experiment.stands_on.items():
+        flag = f"--{field.replace('_', '-')}.run {source.run}"
+        if source.run in beneath:
+            raise UserError(f"{flag}: a run cannot stand on itself; name another.")
+        path = run_path(folder.parent, source.run)
+        if not path.is_dir():
+            raise UserError(f"{flag}: there is no run {path}; train it first, or name another.")
+        saved = load_run(path)
+        task, state = restore(saved.experiment, saved, source.checkpoint, beneath=beneath)
+        if source.checkpoint == "latest" and int(state.step) < saved.experiment.steps:
+            raise UserError(
+                f"{flag} has done {int(state.step)} of {saved.experiment.steps} steps: finish it by "
+                f"--resume {source.run}, or name a step by --{field.replace('_', '-')}.checkpoint."
+            )
+        with _checkpoints(saved.run, saved.name, saved.experiment) as checkpoints:
+            digest = checkpoints.digest(int(state.step))
+        if source.digest not in ("", digest):
+            raise UserError(
+                f"{flag} has changed since this run was started: bring back the checkpoint with the "
+                f"digest {source.digest[:12]}, or start another run."
+            )
+        trained[field] = Trained(task, state.weights, saved.spec)
+        experiment = replace(experiment, **{field: replace(source, digest=digest)})
+    return experiment, trained
 
 
 def _find_step(checkpoints: Checkpoints, wanted: str, metric: str | None) -> int | None:
@@ -182,16 +227,26 @@ class Prepared(NamedTuple):
     state: State
 
 
-def prepare(experiment: Experiment, data: Data, devices: Devices = ONE) -> Prepared:
+def prepare(
+    experiment: Experiment,
+    data: Data,
+    devices: Devices = ONE,
+    trained: Mapping[str, Trained] | None = None,
+) -> Prepared:
     """An experiment's functions, order of data, plan of devices, and state before the first step."""
-    order = Order(data.train.num_examples, experiment.batch_size, experiment.seed)
-    task = experiment.build(data.spec)
+    order = experiment.order(data)
+    task = experiment.build(data.spec, trained or {})
     plan = make_plan(
         *devices, batch_size=experiment.batch_size, accumulate=experiment.accumulate,
         model_axes=task.model_axes,
     )  # fmt: skip
-    with explained_memory(experiment, data.spec, plan):
+    with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
         return Prepared(task, order, plan, plan.init(task.init, experiment.seed))
+
+
+def _remedies(experiment: Experiment) -> str:
+    """What else lowers the memory of this experiment."""
+    return "set --model.remat, " if hasattr(getattr(experiment, "model", None), "remat") else ""
 
 
 def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, run: Run) -> None:
@@ -202,7 +257,7 @@ def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, ru
     task, order, plan, state = prepared
     if is_main():
         print(plan.describe(state.params), flush=True)
-    with explained_memory(experiment, data.spec, plan):
+    with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
         train(
             task, state, data, order.indices_for, cadence, run, plan,
             _checkpoints(run, name, experiment, task.best), experiment.skip_nonfinite,

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from jaxgen import launch
+from jaxgen.devices.processes import JobOptions, find_place
 from jaxgen.errors import UserError
 from jaxgen.training import distributed
-from jaxgen.training.distributed import JobOptions, find_place
 
 ROOT = Path(__file__).parents[1]
 END_SECONDS = 5.0  # from a worker's death to the job's end

@@ -17,7 +17,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from jaxgen import cli, runner
 from jaxgen.errors import Interrupted, UserError
-from jaxgen.training import log
+from jaxgen.runs import log
 
 TINY = {
     "vae-digits": ["--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5"],
@@ -361,9 +361,9 @@ def test_a_model_beyond_memory_is_refused_before_anything_is_written(tmp_path):
 
 
 def test_xla_s_own_message_comes_with_the_estimate():
-    from jaxgen.experiments.gpt_python import GPTPython
-    from jaxgen.memory import explained_memory
-    from jaxgen.training.parallel import make_plan
+    from jaxgen.devices.choose import make_plan
+    from jaxgen.devices.memory import explained_memory
+    from jaxgen.families.language.family import GPTPython
 
     experiment = GPTPython()
     spec, plan = experiment.load().spec, make_plan("jit", None, batch_size=16)

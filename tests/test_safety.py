@@ -12,8 +12,8 @@ import pytest
 from jaxgen import cli
 from jaxgen.data import load, spec_from_json
 from jaxgen.errors import UserError, printable
-from jaxgen.training.checkpoint import Checkpoints
-from jaxgen.training.manifest import Manifest, own_digest
+from jaxgen.runs.checkpoint import Checkpoints
+from jaxgen.runs.manifest import Manifest, own_digest
 
 TINY = [
     "vae-digits", "--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "4",

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 
-from jaxgen.training import stored
+from jaxgen.runs import stored
 
 KILLS = int(os.environ.get("JAXGEN_KILLS", "3"))
 AIMS = ("save", "step", "commit", "save", "commit", "start")

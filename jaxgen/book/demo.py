@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgen import runner
-from jaxgen.experiments.base import Experiment
-from jaxgen.experiments.registry import find_experiment
-from jaxgen.training.timing import gemm_flops_per_second, step_seconds
+from jaxgen.devices.timing import gemm_flops_per_second, step_seconds
+from jaxgen.experiments.registry import find_preset
+from jaxgen.families.base import Experiment
 
 HEADLINES = {  # experiment: the held-out metric that the table shows, with its unit
     "gpt-python": ("nats_per_character", "nats/char"),
@@ -39,7 +39,7 @@ def run_demo(root: Path, *, short: bool = False) -> None:
     console = Console()
     outcomes, gemm_rates = [], []
     for name in HEADLINES:
-        experiment = find_experiment(name)()
+        experiment = find_preset(name).experiment
         if short:
             steps = experiment.steps // 10
             experiment = replace(experiment, steps=steps, eval_every=steps, checkpoint_every=steps)
@@ -67,7 +67,7 @@ def _outcome(name: str, experiment: Experiment, folder: Path) -> Outcome:
     after = runner.judge(runner.load_run(folder))
     data = experiment.load()
     task, order, _, state = runner.prepare(experiment, data)
-    before = task.evaluate(state.params, data.test)[metric]
+    before = task.evaluate(state.weights, data.test)[metric]
     seconds = step_seconds(
         task, state, data.train, order.indices_for, experiment.steps_per_dispatch
     )

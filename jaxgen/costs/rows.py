@@ -5,7 +5,7 @@ Parameters, gradients and moments are float32, 4 bytes; results have the compute
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 from jaxgen.costs.formula import plus, times
 from jaxgen.costs.table import CONTRACTIONS, Cost, Row
@@ -144,20 +144,11 @@ def mlp(
     return rows
 
 
-@runtime_checkable  # so that beartype can check it in tests
-class AdamSizes(Protocol):
-    """The fields of an optimiser's config that decide its cost."""
-
-    weight_decay: float
-    clip_norm: float | None
-
-
 def adam(
     rows: Sequence[Row],
-    config: AdamSizes,
+    config: Any,
     *,
     suffix: str = "",
-    tables: Sequence[str] = (),
     name: str = "Adam",
     ema: bool = False,
 ) -> list[Row]:
@@ -168,11 +159,12 @@ def adam(
     parameter and moments. Letters: P parameters, W those of them that decay.
 
     Args:
-      suffix: of both letters, where a step has several optimisers. tables: the rows whose parameters
-        decay though no matmul owns them. ema: a moving average of the parameters is kept.
+      config: the optimiser's, of which weight_decay and clip_norm decide.
+      suffix: of both letters, where a step has several optimisers.
+      ema: a moving average of the parameters is kept.
     """
     P, W = f"P{suffix}", f"W{suffix}"
-    decaying = [row for row in rows if row.kind in CONTRACTIONS or row.name in tables]
+    decaying = [row for row in rows if row.kind in CONTRACTIONS or row.is_table]
     sizes = {
         letter: sum(row.value(row.parameters) for row in counted)
         for letter, counted in ((P, rows), (W, decaying))

@@ -52,6 +52,7 @@ class Row:
       contracted: the letters that the forward product sums over.
       forward, backward, update: the phases.
       parameters: formula, how many numbers the row owns (a shared kernel belongs to one row only).
+      is_table: these are a matrix, rows of which are looked up, though no matmul owns it.
       activation_bytes: formula, what the row keeps for the backward pass.
     """
 
@@ -64,6 +65,7 @@ class Row:
     update: Cost = Cost()
     parameters: str = "0"
     activation_bytes: str = "0"
+    is_table: bool = False
 
     def value(self, formula: str) -> int:
         """A formula in this row's letters, evaluated."""

@@ -1,10 +1,14 @@
 """Sources, tokenizers and batching: real data as NumPy arrays with an order that can be resumed."""
 
-from jaxgen.data.datasets import Batch, Dataset, Images, Tokens
-from jaxgen.data.order import Batches, Order
-from jaxgen.data.sources import load
-from jaxgen.data.specs import Data, ImageSpec, TextSpec, spec_from_json
-from jaxgen.data.tokenizers import (
+from jaxgen.data.datasets import Batch, Dataset
+from jaxgen.data.images.dataset import Images
+from jaxgen.data.images.kind import ImageSpec
+from jaxgen.data.kind import Data
+from jaxgen.data.order import Batches, InOrder, Order, Shuffled
+from jaxgen.data.sources import load, spec_from_json
+from jaxgen.data.text.dataset import Tokens
+from jaxgen.data.text.kind import TextSpec
+from jaxgen.data.text.tokenizers import (
     ByteTokenizer,
     CharacterTokenizer,
     Tokenizer,
@@ -21,7 +25,9 @@ __all__ = [
     "Dataset",
     "ImageSpec",
     "Images",
+    "InOrder",
     "Order",
+    "Shuffled",
     "TextSpec",
     "Tokenizer",
     "Tokens",

@@ -1,6 +1,6 @@
 """The order in which examples are seen: a pure function of the step, so that a resume is exact.
 
-Nothing here has hidden state. Step s belongs to epoch e = s // batches_per_epoch; the epoch's
+Nothing here has hidden state. Shuffled: step s belongs to epoch e = s // batches_per_epoch; the epoch's
 permutation is drawn from the seed and e alone; the step takes the next batch_size entries of it.
 A run that stops after step s and continues from s + 1 therefore sees the very batches it would
 have seen.
@@ -8,7 +8,7 @@ have seen.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int32
@@ -25,8 +25,27 @@ def _permutation(num_examples: int, seed: int, epoch: int) -> Int32[np.ndarray, 
     return permutation
 
 
+@runtime_checkable  # so that beartype can check it in tests
+class Order(Protocol):
+    """Which examples each step takes."""
+
+    def indices(self, step: int) -> np.ndarray:
+        """The examples of step 0, 1, 2, …, int32 [B]."""
+
+    def indices_for(self, first_step: int, count: int) -> np.ndarray:
+        """The examples of `count` steps from `first_step` on, [count, B], for a loop of many steps."""
+
+
+class _ManySteps:
+    """What follows from `indices` in every order."""
+
+    def indices_for(self, first_step: int, count: int) -> Int32[np.ndarray, "count B"]:
+        """The examples of `count` steps from `first_step` on, for a loop that runs many at once."""
+        return np.stack([self.indices(first_step + step) for step in range(count)])
+
+
 @dataclass(frozen=True)
-class Order:
+class Shuffled(_ManySteps):
     """A new permutation of the examples in every epoch; its last partial batch is left out.
 
     Attributes:
@@ -64,9 +83,45 @@ class Order:
         permutation = _permutation(self.num_examples, self.seed, epoch)
         return permutation[batch * self.batch_size : (batch + 1) * self.batch_size]
 
-    def indices_for(self, first_step: int, count: int) -> Int32[np.ndarray, "count B"]:
-        """The examples of `count` steps from `first_step` on, for a loop that runs many at once."""
-        return np.stack([self.indices(first_step + step) for step in range(count)])
+
+@dataclass(frozen=True)
+class InOrder(_ManySteps):
+    """Each place of a batch reads a stretch of its own from front to back, for a state that is carried.
+
+    The examples lie at 0, 1, ..., e.g. the windows of a text by their first token. Place b reads from
+    b·(n // B) on, `stride` further at each step; when the stretches end, all begin again.
+
+    Attributes:
+        num_examples: n, the examples are 0 .. n - 1.
+        batch_size: B.
+        stride: from one step's example to the next one's, e.g. the length of a window.
+
+    Raises:
+        UserError: a number is below 1, or a stretch has no room for a step.
+    """
+
+    num_examples: int
+    batch_size: int
+    stride: int = 1
+
+    def __post_init__(self):
+        if min(self.batch_size, self.stride) < 1:
+            raise UserError("batch_size and stride have to be 1 or more.")
+        if self.steps_per_epoch < 1:
+            raise UserError(
+                f"batch_size is {self.batch_size}, but {self.num_examples} examples cannot be cut into "
+                "so many stretches: choose a smaller one, or more data."
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The steps until the stretches end; at a multiple of it what is carried has to be forgotten."""
+        return -(-(self.num_examples // self.batch_size) // self.stride)
+
+    def indices(self, step: int) -> Int32[np.ndarray, " B"]:
+        """The examples of step 0, 1, 2, …."""
+        starts = np.arange(self.batch_size, dtype=np.int32) * (self.num_examples // self.batch_size)
+        return starts + np.int32(step % self.steps_per_epoch * self.stride)
 
 
 class Batches:

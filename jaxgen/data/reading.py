@@ -1,6 +1,7 @@
 """Reading what a user named: every failure is one sentence with the file's name in it."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +59,8 @@ def _plain_errors(path: Path) -> Iterator[None]:
         raise UserError(f"{path} may not be read: change its permissions or your user.") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
         raise UserError(f"{path} cannot be read ({error}): check the path and the disk.") from error
+
+
+def as_path(argument: str) -> Path:
+    """A path as a person writes it; after a colon the shell leaves a tilde as it is."""
+    return Path(os.path.expanduser(argument))  # noqa: PTH111  (pathlib's fails on unknown users)

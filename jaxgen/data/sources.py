@@ -8,130 +8,77 @@ text:FILE         text: a UTF-8 file
 tfds:NAME         images or text: a set of tensorflow-datasets
 """
 
-import difflib
-import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
 
-from jaxgen.data.datasets import Images, Tokens
-from jaxgen.data.digits import digits
-from jaxgen.data.idx import idx_folder
-from jaxgen.data.npz import npz_file
-from jaxgen.data.specs import Data, ImageSpec, TextSpec
-from jaxgen.data.text import python_reference, text_file
-from jaxgen.data.tfds import tfds_images, tfds_text
-from jaxgen.data.tokenizers import TOKENIZERS, CharacterTokenizer, Tokenizer, WordTokenizer
+import jaxgen.data
+from jaxgen.data.kind import Data, Kind, Source
 from jaxgen.errors import UserError
-
-Kind = Literal["images", "text"]
-
-
-@dataclass(frozen=True)
-class Source:
-    """How to read a source: a function of what follows the colon, for each kind that it has.
-
-    Attributes:
-        images: to the training and the test images.
-        text: to the training and the held-out text.
-        argument: what follows the colon, for messages; empty where there is no colon.
-    """
-
-    images: Callable[[str], tuple[Images, Images]] | None = None
-    text: Callable[[str], tuple[str, str]] | None = None
-    argument: str = ""
+from jaxgen.suggest import did_you_mean
 
 
-SOURCES = {
-    "digits": Source(images=lambda _: digits()),
-    "idx": Source(images=lambda folder: idx_folder(_path(folder)), argument="DIR"),
-    "npz": Source(images=lambda file: npz_file(_path(file)), argument="FILE"),
-    "python-reference": Source(text=lambda _: python_reference()),
-    "text": Source(text=lambda file: text_file(_path(file)), argument="FILE"),
-    "tfds": Source(images=tfds_images, text=tfds_text, argument="NAME"),
-}
-"""All sources by name."""
+def kind_names() -> list[str]:
+    """Every kind of data, sorted: the folders of this room that have a `kind.py`."""
+    packages = (
+        module.name for module in pkgutil.iter_modules(jaxgen.data.__path__) if module.ispkg
+    )
+    return sorted(packages)
 
 
-def load(
-    source: str, *, kind: Kind, tokenizer: str = "characters", seq_len: int | None = None
-) -> Data:
+def find_kind(name: str) -> Kind:
+    """The kind of that name; a UserError where there is none."""
+    if name not in kind_names():
+        raise UserError(f"There is no kind of data {name!r}; {did_you_mean(name, kind_names())}.")
+    return importlib.import_module(f"jaxgen.data.{name}.kind").KIND
+
+
+def all_sources() -> dict[str, Source]:
+    """The sources of all kinds by name."""
+    return {
+        name: source
+        for kind in kind_names()
+        for name, source in sorted(find_kind(kind).sources.items())
+    }
+
+
+def load(source: str, *, kind: str, **options: Any) -> Data:
     """The data of a source, split into a training and a held-out part.
 
     Args:
         source: `name` or `name:argument`, see the module's docstring.
-        kind: what the model works on.
-        tokenizer: `characters`, `bytes` or `words`; for text only.
-        seq_len: T, the tokens of one example; for text only, where it must be given.
+        kind: what the model works on: a folder of this room.
+        options: those of the kind, for text `tokenizer` and `seq_len`.
 
     Raises:
-        UserError: the source is not known, is of the other kind or cannot be read, the tokenizer is
-            not known, or the text is too short for seq_len.
+        UserError: the source is not known, is of another kind or cannot be read, or an option is wrong.
     """
     name, colon, argument = source.partition(":")
-    if name not in SOURCES:
-        known = (f"{key}:{value.argument}".rstrip(":") for key, value in SOURCES.items())
-        raise UserError(f"The source {source!r} is not known: {_choices(name, SOURCES, known)}.")
-    form = f"{name}:{SOURCES[name].argument}".rstrip(":")
-    if bool(argument) != bool(SOURCES[name].argument) or (colon and not argument):
+    known, own = all_sources(), find_kind(kind).sources
+    if name not in known:
+        near = did_you_mean(name, sorted(_form(key, value) for key, value in known.items()))
+        raise UserError(f"The source {source!r} is not known; {near}.")
+    form = _form(name, known[name])
+    if bool(argument) != bool(known[name].argument) or (colon and not argument):
         raise UserError(f"The source {source!r} is incomplete or has too much: write {form}.")
-    read = getattr(SOURCES[name], kind)
-    if read is None:
-        suitable = [key for key, value in SOURCES.items() if getattr(value, kind) is not None]
+    if name not in own:
         raise UserError(
             f"The source {source!r} does not hold {kind}, which this model works on: choose one of "
-            f"{', '.join(suitable)}."
+            f"{', '.join(sorted(own))}."
         )
-    if kind == "images":
-        return _image_data(*read(argument))
-    if seq_len is None:
-        raise UserError(f"The text {source!r} needs a sequence length: set seq_len.")
-    return _text_data(*read(argument), tokenizer, seq_len)
+    return find_kind(kind).assemble(*own[name].read(argument), **options)
 
 
-def _path(argument: str) -> Path:
-    """A path as a person writes it; after a colon the shell leaves a tilde as it is."""
-    return Path(os.path.expanduser(argument))  # noqa: PTH111  (pathlib's fails on unknown users)
+def spec_from_json(values: Mapping[str, Any]) -> Any:
+    """The spec whose `to_json` gave `values`.
 
-
-def _choices(name: str, choices: Iterable[str], shown: Iterable[str]) -> str:
-    """The end of an error message: the nearest of the choices, and all of them."""
-    nearest = difflib.get_close_matches(name, choices, n=1)
-    suggestion = f"did you mean {nearest[0]!r}? Otherwise " if nearest else ""
-    return f"{suggestion}choose one of {', '.join(shown)}"
-
-
-def _image_data(train: Images, test: Images) -> Data:
-    """The data of two splits of images, and the spec that both share."""
-    height, width, channels = train.arrays["image"].shape[1:]
-    labels = [part.arrays["label"] for part in (train, test) if "label" in part.arrays]
-    num_classes = 1 + int(max(label.max() for label in labels)) if labels else None
-    return Data(train, test, ImageSpec(height, width, channels, num_classes))
-
-
-def _text_data(train: str, test: str, tokenizer_name: str, seq_len: int) -> Data:
-    """The tokens of two parts of a text, and the tokenizer made for it."""
-    tokenizer = _make_tokenizer(tokenizer_name, train, test)
-    lossy = isinstance(tokenizer, WordTokenizer)
-    parts = [
-        Tokens({"tokens": tokenizer.encode(text)}, seq_len, None if lossy else len(text))
-        for text in (train, test)
-    ]
-    return Data(*parts, TextSpec(tokenizer, first_token=int(parts[0].arrays["tokens"][0])))
-
-
-def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
-    """A tokenizer by name, with its vocabulary.
-
-    Characters know the whole text, since none may be unknown; words the training part only, as a
-    held-out word may well be `<UNK>`.
+    Raises KeyError, TypeError or ValueError where something is missing or of another kind.
     """
-    if name not in TOKENIZERS:
-        raise UserError(
-            f"The tokenizer {name!r} is not known: {_choices(name, TOKENIZERS, TOKENIZERS)}."
-        )
-    kind = TOKENIZERS[name]
-    if kind is CharacterTokenizer:
-        return kind.of(train + test)
-    return kind.of(train) if kind is WordTokenizer else kind()
+    if values["kind"] not in kind_names():
+        raise ValueError(f"there is no kind of data {values['kind']!r}")
+    return find_kind(values["kind"]).spec_from_json(values)
+
+
+def _form(name: str, source: Source) -> str:
+    return f"{name}:{source.argument}".rstrip(":")

@@ -13,17 +13,14 @@ measured:
 """
 
 import contextlib
-import difflib
 import io
 import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from jaxgen.data.datasets import Images
-from jaxgen.data.images import held_out_tenth, images_from, same_form
-from jaxgen.data.text import held_out_tenth as held_out_tenth_of_text
 from jaxgen.errors import UserError
+from jaxgen.suggest import nearest
 
 NAME = re.compile(r"\w+(/\w[\w.+-]*)?(:[\d.*]+)?", re.ASCII)
 """SET, SET/CONFIG, SET:VERSION. The library itself takes more: a namespace, whose code it fetches and
@@ -33,42 +30,7 @@ MAX_RETRIES = 3
 """Attempts to download a file. The library's own 10 take 205 s to find that there is no network."""
 
 
-def tfds_images(name: str) -> tuple[Images, Images]:
-    """The splits `train` and `test` (or `validation`, or the last tenth) of a set of images.
-
-    Its features are `image`, and `label` or not.
-
-    Raises:
-        UserError: as `tfds_text`; or the images are not of one size.
-    """
-    parts = [_columns(split, name, ("image", "label")) for split in _splits(name, "image")]
-    origin = f"tfds:{name}"
-    for columns in parts:
-        if len({image.shape for image in columns["image"]}) > 1:
-            raise UserError(
-                f"{origin} has images of different sizes: choose a set where all agree."
-            )
-    images = [images_from(part["image"], part.get("label"), origin) for part in parts]
-    return same_form(*images, origin) if len(images) == 2 else held_out_tenth(images[0])
-
-
-def tfds_text(name: str) -> tuple[str, str]:
-    """The splits `train` and `test` (or `validation`, or the last tenth) of a set of texts.
-
-    Its feature is `text`; the examples of a split are joined by line ends.
-
-    Raises:
-        UserError: there is no such set, it has other features or no split `train`, it cannot be
-            downloaded, or it cannot be prepared without a package that is not installed.
-    """
-    texts = []
-    for split in _splits(name, "text"):
-        pieces = _columns(split, name, ("text",))["text"]
-        texts.append("\n".join(p.decode() if isinstance(p, bytes) else str(p) for p in pieces))
-    return (texts[0], texts[1]) if len(texts) == 2 else held_out_tenth_of_text(texts[0])
-
-
-def _columns(split: Any, name: str, features: tuple[str, ...]) -> dict[str, list[Any]]:
+def columns(split: Any, name: str, features: tuple[str, ...]) -> dict[str, list[Any]]:
     """The features of all examples of a split, each as a list, as far as the set has them."""
     examples = split.__getitems__(range(len(split)))
     if not examples:
@@ -76,7 +38,7 @@ def _columns(split: Any, name: str, features: tuple[str, ...]) -> dict[str, list
     return {key: [e[key] for e in examples] for key in features if key in examples[0]}
 
 
-def _splits(name: str, feature: str) -> list[Any]:
+def splits(name: str, feature: str) -> list[Any]:
     """The data sources of the training and, if there is one, of the held-out split."""
     with _plain_errors(name):
         builder = _builder(name)
@@ -104,7 +66,7 @@ def _builder(name: str) -> Any:
         )
     import tensorflow_datasets as tfds
 
-    import jaxgen.data.tfds_digits  # noqa: F401  (registers the package's own builder)
+    import jaxgen.data.images.tfds_digits  # noqa: F401  (registers the package's own builder)
 
     folder = os.environ.get("TFDS_DATA_DIR")  # the library reads it only when it is imported
     try:
@@ -116,8 +78,8 @@ def _builder(name: str) -> Any:
                 "again with file_format='array_record', or set TFDS_DATA_DIR to another folder."
             ) from error
         known = tfds.list_builders(with_community_datasets=False)
-        nearest = difflib.get_close_matches(name, known, n=1)
-        suggestion = f"did you mean {nearest[0]!r}? Otherwise " if nearest else ""
+        near = nearest(name, known)
+        suggestion = f"did you mean {near!r}? Otherwise " if near else ""
         raise UserError(
             f"tensorflow-datasets has no set {name!r}: {suggestion}choose one of its catalogue, "
             "https://www.tensorflow.org/datasets/catalog."

@@ -1,1 +1,1 @@
-"""One experiment per file: a frozen dataclass that wires data, model, objective and engine."""
+"""The named experiments: one preset a file, of at most 40 lines of data."""

@@ -1,37 +1,62 @@
 """The experiments by name, found by their files: `vae_digits.py` is `vae-digits`."""
 
-import difflib
 import importlib
-import inspect
 import pkgutil
 
 import jaxgen.experiments
 from jaxgen.errors import UserError
-from jaxgen.experiments.base import Experiment
+from jaxgen.experiments.preset import Preset
+from jaxgen.suggest import did_you_mean
+
+_OWN = ("preset", "registry")
 
 
 def experiment_names() -> list[str]:
-    """Every experiment's name, sorted."""
-    modules = (module.name for module in pkgutil.iter_modules(jaxgen.experiments.__path__))
-    return sorted(name.replace("_", "-") for name in modules if name not in ("base", "registry"))
+    """Every experiment's name, sorted; whether its file is sound shows when it is asked for."""
+    return sorted({module.replace("_", "-") for module in _modules()})
 
 
-def find_experiment(name: str) -> type[Experiment]:
-    """The experiment's class; a UserError suggests the nearest name where there is none."""
+def find_preset(name: str) -> Preset:
+    """The experiment of that name.
+
+    Raises UserError where there is none (with the nearest name), where two files have it, and where
+    its file cannot be imported or holds no PRESET.
+    """
     names = experiment_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}? Known" if near else "known"
-        raise UserError(f"There is no experiment {name!r}; {hint} are {', '.join(names)}.")
-    module = importlib.import_module(f"jaxgen.experiments.{name.replace('-', '_')}")
-    (found,) = (
-        value
-        for _, value in inspect.getmembers(module, inspect.isclass)
-        if issubclass(value, Experiment) and value.__module__ == module.__name__
-    )
+        raise UserError(f"There is no experiment {name!r}; {did_you_mean(name, names)}.")
+    modules = [module for module in _modules() if module.replace("_", "-") == name]
+    files = [f"jaxgen/experiments/{module}.py" for module in modules]
+    if len(files) > 1:
+        raise UserError(f"{' and '.join(files)} are both named {name}: rename one of them.")
+    try:
+        module = importlib.import_module(f"jaxgen.experiments.{modules[0]}")
+    except Exception as error:  # whatever a person's unfinished file raises
+        said = " ".join(str(error).split()) or "no message"
+        raise UserError(
+            f"{files[0]} cannot be imported, {type(error).__name__}: {said[:300]}; mend it "
+            "or move it away."
+        ) from error
+    preset = getattr(module, "PRESET", None)
+    if not isinstance(preset, Preset):
+        raise UserError(
+            f"{files[0]} holds no PRESET: give it one (jaxgen/experiments/preset.py), or move it "
+            "away."
+        )
+    return preset
+
+
+def summaries() -> dict[str, str]:
+    """One line for each name: what it is, or what is wrong with its file."""
+    found = {}
+    for name in experiment_names():
+        try:
+            found[name] = find_preset(name).summary
+        except UserError as error:
+            found[name] = f"BROKEN: {error}"
     return found
 
 
-def summary(name: str) -> str:
-    """The first line of the experiment's docstring."""
-    return inspect.getdoc(find_experiment(name)).splitlines()[0]
+def _modules() -> list[str]:
+    modules = pkgutil.iter_modules(jaxgen.experiments.__path__)
+    return [module.name for module in modules if module.name not in _OWN]

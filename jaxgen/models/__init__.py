@@ -1,1 +1,1 @@
-"""Flax (linen) modules built from `jaxgen.equations`; each model's config stands in a file beside it."""
+"""Architectures: a folder each, with its config (no jax), its linen modules and its costs (no jax)."""

@@ -9,10 +9,10 @@ from jax import lax
 from jax.sharding import SingleDeviceSharding
 
 from benchmarks import aot, presets, scaling, topology
-from benchmarks.hlo import Collective, Schedule, _computations, read_schedule
-from benchmarks.loops import loop_trips
-from benchmarks.measure import compiling_anew
-from benchmarks.shard import Shapes
+from benchmarks.aot.hlo import Collective, Schedule, _computations, read_schedule
+from benchmarks.aot.loops import loop_trips
+from benchmarks.aot.shard import Shapes
+from benchmarks.measure.timing import compiling_anew
 from jaxgen.costs.conventions import find_convention
 from jaxgen.costs.hardware import find_accelerator
 from jaxgen.equations.attention_forms import fused

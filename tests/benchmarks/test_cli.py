@@ -65,7 +65,7 @@ def test_devices_double_up_to_the_cores(monkeypatch):
 
     monkeypatch.setattr(devices, "devices_seconds", seconds)
     monkeypatch.setattr(devices.os, "cpu_count", lambda: 4)
-    from jaxgen.experiments.vae_digits import VAEDigits
+    from jaxgen.families.vae.family import VAEDigits
 
     experiment = VAEDigits(batch_size=16)
     rows = devices.run_devices("vae", "vae-digits", experiment, short=False)

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import attention, equations
-from jaxgen.costs.count import count
+from benchmarks.ledger import attention, equations
 from jaxgen.costs.equations import causal_attention_costs, equation_costs
+from jaxgen.costs.walk.count import count
 from jaxgen.equations.catalog import EQUATIONS
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.hlo import _computations, array_bytes, group_size, read_schedule
-from benchmarks.loops import loop_trips
+from benchmarks.aot.hlo import _computations, array_bytes, group_size, read_schedule
+from benchmarks.aot.loops import loop_trips
 
 PROGRAM = """\
 HloModule jit_step, is_scheduled=true, num_partitions=4

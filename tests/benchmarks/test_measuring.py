@@ -6,11 +6,10 @@ import time
 import jax.numpy as jnp
 import pytest
 
-from benchmarks import ceilings, child, record
-from benchmarks.ceilings import Ceilings, best_of, find_ceilings
-from benchmarks.fit import fitted_exponent
-from benchmarks.measure import Timing, measure
-from benchmarks.model import set_against
+from benchmarks.ledger.model import set_against
+from benchmarks.measure.ceilings import Ceilings, best_of, find_ceilings
+from benchmarks.measure.fit import fitted_exponent
+from benchmarks.measure.timing import Timing, ceilings, child, measure, record
 from jaxgen.costs.hardware import find_accelerator
 from jaxgen.errors import UserError
 

@@ -3,7 +3,6 @@
 import pytest
 
 from jaxgen.costs.conventions import CONVENTIONS, compare, find_convention
-from jaxgen.costs.gpt import gpt_step
 from jaxgen.costs.hardware import ACCELERATORS, find_accelerator
 from jaxgen.costs.roofline import (
     CeilingError,
@@ -12,7 +11,8 @@ from jaxgen.costs.roofline import (
     roofline,
 )
 from jaxgen.costs.table import Row, Table
-from jaxgen.models.gpt_config import GPTConfig
+from jaxgen.models.gpt.config import GPTConfig
+from jaxgen.models.gpt.costs import gpt_step
 from jaxgen.training.config import OptimizerConfig
 
 BLOCKS = 12 * 12 * 768**2  # kernels of GPT-2 124M's twelve blocks

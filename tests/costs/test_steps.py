@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxgen.costs.count import CountError, count, xla_flops
-from jaxgen.costs.gpt import gpt_step
 from jaxgen.costs.table import CONTRACTIONS
+from jaxgen.costs.walk.count import CountError, count, xla_flops
 from jaxgen.data import ImageSpec
-from jaxgen.experiments.gan_digits import GANDigits
-from jaxgen.experiments.gpt_python import GPTPython
-from jaxgen.experiments.vae_digits import VAEDigits
-from jaxgen.models.gan import Discriminator, Generator
-from jaxgen.models.gan_config import GANConfig
-from jaxgen.models.gpt import GPT
-from jaxgen.models.gpt_config import GPTConfig, modern_gpt
-from jaxgen.models.vae import VAE
-from jaxgen.models.vae_config import VAEConfig
-from jaxgen.objectives.gan import choose_losses, make_gan_losses
-from jaxgen.objectives.vae import make_vae_loss
+from jaxgen.devices.choose import make_plan
+from jaxgen.families.gan.family import GANDigits
+from jaxgen.families.gan.objective import choose_losses, make_gan_losses
+from jaxgen.families.language.family import GPTPython
+from jaxgen.families.vae.family import VAEDigits
+from jaxgen.families.vae.objective import make_vae_loss
+from jaxgen.models.gpt.config import GPTConfig, modern_gpt
+from jaxgen.models.gpt.costs import gpt_step
+from jaxgen.models.gpt.model import GPT
+from jaxgen.models.mlp_gan.config import GANConfig
+from jaxgen.models.mlp_gan.model import Discriminator, Generator
+from jaxgen.models.mlp_vae.config import VAEConfig
+from jaxgen.models.mlp_vae.model import VAE
 from jaxgen.training.config import OptimizerConfig
-from jaxgen.training.parallel import make_plan
 
 DIGITS = ImageSpec(8, 8, 1, 10)
 ODD = ImageSpec(5, 7, 3, None)

@@ -11,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxgen.costs
-from benchmarks.equations import program, with_gradients
+from benchmarks.ledger.equations import program, with_gradients
 from jaxgen.costs import render
-from jaxgen.costs.count import count
 from jaxgen.costs.equations import EQUATION_ROWS, causal_attention_costs, equation_costs
 from jaxgen.costs.formula import evaluate, plus, times
-from jaxgen.costs.gan import gan_step
-from jaxgen.costs.gpt import gpt_step
 from jaxgen.costs.rows import adam, elementwise, matmul
 from jaxgen.costs.table import CONTRACTIONS, PHASES, Table
-from jaxgen.costs.vae import vae_step
+from jaxgen.costs.walk.count import count
 from jaxgen.equations.catalog import EQUATIONS
-from jaxgen.models.gan_config import GANConfig
-from jaxgen.models.gpt_config import GPTConfig
-from jaxgen.models.vae_config import VAEConfig
+from jaxgen.models.gpt.config import GPTConfig
+from jaxgen.models.gpt.costs import gpt_step
+from jaxgen.models.mlp_gan.config import GANConfig
+from jaxgen.models.mlp_gan.costs import gan_step
+from jaxgen.models.mlp_vae.config import VAEConfig
+from jaxgen.models.mlp_vae.costs import vae_step
 from jaxgen.training.config import OptimizerConfig
 
 SIZES = {"B": 2, "D": 3, "F": 5, "L": 7}

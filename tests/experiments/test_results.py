@@ -69,8 +69,8 @@ def test_the_gan_draws_all_ten_digits_and_its_discriminator_does_not_win(train):
 
 
 def sample(saved, state, count):
-    from jaxgen.models.gan import Generator
-    from jaxgen.sampling.images import sample_gan
+    from jaxgen.metrics.pictures import sample_gan
+    from jaxgen.models.mlp_gan.model import Generator
 
     generator = Generator(saved.experiment.model, saved.spec.shape)
     return sample_gan(generator, state.params["generator"], jax.random.key(5), count)

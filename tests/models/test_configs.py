@@ -3,9 +3,9 @@
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.models.gan_config import GANConfig
-from jaxgen.models.gpt_config import GPTConfig, modern_gpt
-from jaxgen.models.vae_config import VAEConfig
+from jaxgen.models.gpt.config import GPTConfig, modern_gpt
+from jaxgen.models.mlp_gan.config import GANConfig
+from jaxgen.models.mlp_vae.config import VAEConfig
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jaxgen.training.adversarial import init_players, make_adversarial_step
 
 from jaxgen.equations.gan import clip_weights
-from jaxgen.models.gan import Discriminator, Generator
-from jaxgen.models.gan_config import GANConfig
-from jaxgen.objectives.gan import choose_losses, make_gan_losses
-from jaxgen.training.adversarial import init_players, make_adversarial_step
+from jaxgen.families.gan.objective import choose_losses, make_gan_losses
+from jaxgen.models.mlp_gan.config import GANConfig
+from jaxgen.models.mlp_gan.model import Discriminator, Generator
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.metrics import Mean, to_floats
 from jaxgen.training.optimizer import make_optimizer

@@ -5,19 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-
-from jaxgen.models.gpt import GPT
-from jaxgen.models.gpt_config import GPTConfig
-from jaxgen.models.vae import VAE
-from jaxgen.models.vae_config import VAEConfig
-from jaxgen.objectives.language import make_language_loss
-from jaxgen.objectives.vae import make_vae_loss
 from jaxgen.training.adversarial import init_players, make_adversarial_step
+
+from jaxgen.devices.choose import make_plan
+from jaxgen.families.language.objective import make_language_loss
+from jaxgen.families.vae.objective import make_vae_loss
+from jaxgen.models.gpt.config import GPTConfig
+from jaxgen.models.gpt.model import GPT
+from jaxgen.models.mlp_vae.config import VAEConfig
+from jaxgen.models.mlp_vae.model import VAE
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.gradient import example_keys, gradient, split_each
 from jaxgen.training.metrics import Mean
 from jaxgen.training.optimizer import make_optimizer
-from jaxgen.training.parallel import make_plan
 from jaxgen.training.state import init_state
 from jaxgen.training.step import make_step
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.models.gpt import GPT
-from jaxgen.models.gpt_config import GPTConfig
+from jaxgen.models.gpt.config import GPTConfig
+from jaxgen.models.gpt.model import GPT
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.optimizer import is_matrix, make_optimizer, make_schedule
 

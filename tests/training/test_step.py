@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from jaxgen.data import load
-from jaxgen.models.vae import VAE
-from jaxgen.models.vae_config import VAEConfig
-from jaxgen.objectives.vae import make_vae_loss
+from jaxgen.devices.choose import make_plan
+from jaxgen.families.vae.objective import make_vae_loss
+from jaxgen.models.mlp_vae.config import VAEConfig
+from jaxgen.models.mlp_vae.model import VAE
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.metrics import Mean, to_floats
 from jaxgen.training.optimizer import make_optimizer
-from jaxgen.training.parallel import make_plan
 from jaxgen.training.state import init_state
 from jaxgen.training.step import make_step
 

@@ -1,0 +1,1 @@
+"""Steps compiled for chips that are not there."""

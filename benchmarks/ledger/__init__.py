@@ -1,0 +1,1 @@
+"""What is measured: steps, attention, equations, beside their mathematics."""

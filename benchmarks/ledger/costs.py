@@ -1,0 +1,59 @@
+"""`python -m benchmarks costs NAME`: the cost table of a step or an equation, and nothing is run."""
+
+from dataclasses import dataclass
+
+import tyro
+
+from jaxgen.cli.parsing import parse
+from jaxgen.costs import conventions, render
+from jaxgen.costs.equations import EQUATION_ROWS, equation_costs
+from jaxgen.costs.table import Table
+from jaxgen.errors import UserError
+
+
+@dataclass(frozen=True)
+class CostOptions:
+    """Print what a training step, or an equation with its gradient, costs: one row an operation."""
+
+    name: tyro.conf.Positional[str]
+    """An experiment, a preset (gpt2-124m, gpt3-1.3b), or the id of an equation."""
+    batch_size: int | None = None
+    """Examples in a step; the experiment's own where none is given."""
+    remat: bool = False
+    """Recompute a transformer's activations in the backward pass."""
+    markdown: bool = False
+    """As Markdown instead of aligned columns."""
+
+
+def print_costs(args: list[str]) -> None:
+    """The command: the table, its totals, and a transformer's FLOPs under every convention."""
+    options = parse(CostOptions, args, "benchmarks costs")
+    table = find_table(options)
+    print(render.markdown(table) if options.markdown else render.text(table))
+    if table.name == "gpt":
+        print(f"\nTraining FLOPs of this model by each convention:\n\n{conventions.compare(table)}")
+
+
+def find_table(options: CostOptions) -> Table:
+    """The table that the options name; a UserError lists what there is."""
+    from benchmarks.aot.compile import presets
+    from benchmarks.ledger.equations import sizes_of
+
+    if options.name in EQUATION_ROWS:
+        if options.batch_size is not None or options.remat:
+            raise UserError(
+                f"{options.name} is an equation, whose sizes are those that `benchmarks equations` "
+                "measures: leave --batch-size and --remat out."
+            )
+        return equation_costs(options.name, sizes_of(options.name))
+    if options.name not in presets.names():
+        raise UserError(
+            f"Nothing named {options.name!r} has costs; known are {', '.join(presets.names())}, and "
+            "each id that `jaxgen equations` lists."
+        )
+    if options.batch_size is not None and options.batch_size < 1:
+        raise UserError(f"--batch-size {options.batch_size} is no batch: give 1 or more.")
+    experiment, data = presets.find(
+        options.name, batch_size=options.batch_size, remat=options.remat or None
+    )
+    return experiment.costs(data.spec)

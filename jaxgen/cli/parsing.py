@@ -1,0 +1,62 @@
+"""Command lines to dataclasses, by tyro; what is wrong with them becomes one sentence."""
+
+import contextlib
+import io
+import re
+
+import tyro
+
+from jaxgen.errors import UserError
+from jaxgen.suggest import nearest
+
+Flat = tyro.conf.arg(name="")  # a nested dataclass whose flags have no prefix
+
+
+def parse(cls: type, args: list[str], prog: str, default=None):
+    """The dataclass that the flags describe, starting from `default`; --help prints and exits.
+
+    Raises UserError where a flag is unknown (with the nearest one) or a value cannot be read.
+    """
+    result, unknown = parse_known(cls, args, prog, default)
+    if unknown:
+        raise UserError(_unknown(unknown[0], cls, prog))
+    return result
+
+
+def parse_known(cls: type, args: list[str], prog: str, default=None):
+    """As `parse`, but returns (dataclass, the arguments that it does not know)."""
+    stderr = io.StringIO()
+    extra = {} if default is None else {"default": default}
+    try:
+        with contextlib.redirect_stderr(stderr):
+            return tyro.cli(cls, args=args, prog=prog, return_unknown_args=True, **extra)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise UserError(f"{_first_sentence(stderr.getvalue())} See {prog} --help.") from None
+
+
+def _unknown(argument: str, cls: type, prog: str) -> str:
+    if not argument.startswith("-"):
+        return f"{prog} takes no argument {argument!r}: leave it out, or see {prog} --help."
+    flag = argument.split("=")[0]
+    stdout = io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.suppress(SystemExit):
+        tyro.cli(cls, args=["--help"], prog=prog)
+    flags = re.findall(r"--[a-z][a-z0-9.-]*", stdout.getvalue())
+    negated = re.sub(
+        r"^--no-(.+)\.", r"--\1.no-", flag
+    )  # tyro puts the "no" before the field's own name
+    if negated in flags:
+        return f"There is no field {flag}: did you mean {negated}?"
+    near = nearest(flag.replace("_", "-"), flags)
+    hint = f"did you mean {near}?" if near else f"see {prog} --help."
+    return f"There is no field {flag}: {hint}"
+
+
+def _first_sentence(box: str) -> str:
+    """tyro frames its messages; the part above the first rule says what is wrong."""
+    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
+    rule = next((i for i, line in enumerate(lines) if line.startswith("──")), len(lines))
+    sentence = " ".join(lines[:rule])
+    return sentence if sentence.endswith(".") else sentence + "."

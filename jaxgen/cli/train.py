@@ -1,0 +1,76 @@
+"""`python train.py EXPERIMENT ...`, `jaxgen train EXPERIMENT ...`."""
+
+import dataclasses
+from typing import Annotated
+
+from jaxgen.cli.parsing import Flat, parse, parse_known
+from jaxgen.devices.processes import JobOptions, is_main, join
+from jaxgen.devices.runtime import prepare_process
+from jaxgen.errors import UserError
+from jaxgen.experiments.registry import experiment_names, find_preset, summaries
+from jaxgen.families.base import Experiment
+from jaxgen.runs.options import RunOptions
+
+
+def train(args: list[str], prog: str = "train.py") -> None:
+    """Train an experiment, or list the experiments."""
+    if not args or args[0] in ("-h", "--help"):
+        print(f"usage: {prog} EXPERIMENT [--help] [FIELDS], or {prog} --resume NAME\n")
+        for name, summary in summaries().items():
+            print(f"  {name:<20} {summary}")
+        return
+    name = None if args[0].startswith("-") else args[0]
+    flags = args[name is not None :]
+    preset = find_preset(name) if name else None
+    wanted = [flag for flag in flags if flag not in ("-h", "--help")]
+    options, _ = parse_known(RunOptions, wanted, prog)
+    if options.resume is not None:
+        _resume(name, flags, options, prog)
+        return
+    if preset is None:
+        raise UserError(f"Name an experiment first: {', '.join(experiment_names())}.")
+    experiment, job = _parse_run(preset.experiment, preset.describe(name), flags, f"{prog} {name}")
+    _start_process(options, job)
+    from jaxgen import runner
+
+    run_name = options.name if options.name is not None else name
+    devices = runner.Devices(options.parallel, options.mesh)
+    run = runner.start(experiment, name, options.runs, run_name, devices)
+    if is_main():
+        print(run.folder)
+
+
+def _resume(name: str | None, flags: list[str], options: RunOptions, prog: str) -> None:
+    from jaxgen import runner
+    from jaxgen.runs.run import run_path
+
+    saved = runner.load_run(run_path(options.runs, options.resume))
+    if name not in (None, saved.name):
+        raise UserError(
+            f"{saved.run.folder} is a run of {saved.name}, not of {name}: leave it out."
+        )
+    if options.name not in (None, options.resume):
+        raise UserError(f"--name {options.name} is not the run that --resume names: leave it out.")
+    experiment, job = _parse_run(saved.experiment, f"Go on with {options.resume}.", flags, prog)
+    _start_process(options, job)
+    devices = runner.Devices(options.parallel, options.mesh)
+    run = runner.resume(saved, experiment, devices)
+    if is_main():
+        print(run.folder)
+
+
+def _parse_run(experiment: Experiment, about: str, flags: list[str], prog: str):
+    """(experiment, job) from one flat set of flags, which holds the RunOptions too."""
+    parts = {"experiment": experiment, "options": RunOptions(), "job": JobOptions()}
+    fields = [(name, Annotated[type(part), Flat]) for name, part in parts.items()]
+    flat = dataclasses.make_dataclass("Flags", fields, namespace={"__doc__": about})
+    parsed = parse(flat, flags, prog, flat(**parts))
+    return parsed.experiment, parsed.job
+
+
+def _start_process(options: RunOptions, job: JobOptions) -> None:
+    """What a run needs before its first computation: memory, cache, and the other processes."""
+    line = prepare_process(options.tune_allocator)
+    join(job)
+    if is_main():
+        print(line, flush=True)

@@ -1,0 +1,1 @@
+"""Images: sources, what a model knows of them, and how a batch is taken."""

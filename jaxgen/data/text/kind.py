@@ -1,0 +1,92 @@
+"""Text as a kind of data: where it comes from, and what a model needs to know of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jaxgen.data.kind import Data, Kind, Source, whole
+from jaxgen.data.reading import as_path
+from jaxgen.data.text.dataset import Tokens
+from jaxgen.data.text.files import python_reference, text_file
+from jaxgen.data.text.tfds import tfds_text
+from jaxgen.data.text.tokenizers import (
+    TOKENIZERS,
+    CharacterTokenizer,
+    Tokenizer,
+    WordTokenizer,
+    tokenizer_from_json,
+)
+from jaxgen.errors import UserError
+from jaxgen.suggest import did_you_mean
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """The tokenizer, with the vocabulary it was given.
+
+    Attributes:
+        tokenizer: from text to ids and back.
+        first_token: the first id of the training text, which a sample without a prompt begins with.
+    """
+
+    tokenizer: Tokenizer
+    first_token: int
+
+    @property
+    def vocab_size(self) -> int:
+        """V, the number of different tokens."""
+        return self.tokenizer.vocab_size
+
+    def to_json(self) -> dict[str, Any]:
+        """Both as JSON types, and `"kind": "text"`."""
+        fields = {"tokenizer": self.tokenizer.to_json(), "first_token": self.first_token}
+        return {"kind": "text", **fields}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "TextSpec":
+        """The inverse of `to_json`; KeyError, TypeError or ValueError where it is damaged."""
+        tokenizer = tokenizer_from_json(values["tokenizer"])
+        return cls(tokenizer, whole(values, "first_token", 0, tokenizer.vocab_size))
+
+
+def text_data(
+    train: str, test: str, *, tokenizer: str = "characters", seq_len: int | None = None
+) -> Data:
+    """The tokens of two parts of a text, and the tokenizer made for it.
+
+    Raises UserError where the tokenizer is not known, seq_len is not given, or the text too short.
+    """
+    if seq_len is None:
+        raise UserError("A text needs a sequence length: set seq_len.")
+    tokenizer = _make_tokenizer(tokenizer, train, test)
+    lossy = isinstance(tokenizer, WordTokenizer)
+    parts = [
+        Tokens({"tokens": tokenizer.encode(text)}, seq_len, None if lossy else len(text))
+        for text in (train, test)
+    ]
+    return Data(*parts, TextSpec(tokenizer, first_token=int(parts[0].arrays["tokens"][0])))
+
+
+def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
+    """A tokenizer by name, with its vocabulary.
+
+    Characters know the whole text, since none may be unknown; words the training part only, as a
+    held-out word may well be `<UNK>`.
+    """
+    if name not in TOKENIZERS:
+        raise UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, TOKENIZERS)}.")
+    kind = TOKENIZERS[name]
+    if kind is CharacterTokenizer:
+        return kind.of(train + test)
+    return kind.of(train) if kind is WordTokenizer else kind()
+
+
+KIND = Kind(
+    {
+        "python-reference": Source(lambda _: python_reference()),
+        "text": Source(lambda file: text_file(as_path(file)), "FILE"),
+        "tfds": Source(tfds_text, "NAME"),
+    },
+    text_data,
+    TextSpec.from_json,
+)

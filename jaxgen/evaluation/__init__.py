@@ -1,1 +1,0 @@
-"""Held-out metrics and distances between sets."""

@@ -1,0 +1,128 @@
+"""What all experiments share: the fields of a run, and what each must provide. No jax here."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from jaxgen.errors import UserError, check
+
+if TYPE_CHECKING:
+    from jaxgen.costs.table import Table
+    from jaxgen.data import Data, Order
+    from jaxgen.training.state import Weights
+    from jaxgen.training.task import Task
+
+
+@dataclass(frozen=True)
+class FromRun:
+    """A run that an experiment stands on: its weights are restored and handed to `build`."""
+
+    run: str
+    """The name of the run, in the same directory of runs."""
+    checkpoint: str = "latest"
+    """Which of its checkpoints: latest, best or a step."""
+    digest: str = ""
+    """Of that checkpoint; set when the run starts, so that no other one is taken afterwards."""
+
+
+class Trained(NamedTuple):
+    """What a FromRun leads to: a finished run's task, its weights and the spec of its data."""
+
+    task: Task
+    weights: Weights
+    spec: Any
+
+
+@dataclass(frozen=True)
+class Experiment(ABC):
+    """Data, model, objective and engine, wired; frozen, and saved as a run's config.json.
+
+    A family is a subclass with the fields of its learning problem; a preset is an instance of one.
+    """
+
+    kind: ClassVar[str]
+    """Which data it takes: a folder of `jaxgen.data`."""
+    seed: int = 0
+    """Chooses initial parameters, noise and the order of the data."""
+    steps: int = 1000
+    """Steps to train for."""
+    batch_size: int = 64
+    """B, examples in a step."""
+    data: str = "digits"
+    """Where the data comes from: digits, python-reference, idx:DIR, npz:FILE, text:FILE, tfds:NAME."""
+    log_every: int = 50
+    """Steps between two lines of metrics.jsonl; the last step is always logged."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints; the last step is always saved."""
+    eval_every: int = 500
+    """Steps between two looks at the held-out data with a sample; the last step always has one."""
+    keep_checkpoints: int = 2
+    """How many of the newest checkpoints stay; the one with the best held-out metric stays too."""
+    on_full_disk: Literal["stop", "continue"] = "stop"
+    """When a checkpoint finds no room: stop, or go on without it."""
+    steps_per_dispatch: int = 50
+    """Steps that the device runs for one call from Python."""
+    accumulate: int = 1
+    """Pieces that a batch is taken in, one after the other: less memory, the same step."""
+    ema_decay: float | None = None
+    """Decay of a moving average of the parameters, which is then what is judged and sampled from."""
+    skip_nonfinite: int = 0
+    """Steps in a row that may be skipped for a loss or gradient that is not finite; then it stops."""
+
+    def __post_init__(self):
+        check(self, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")
+        check(self, "steps", lambda x: x < 2**31 - 1, "less than 2^31 - 1")
+        counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every")
+        for name in (*counts, "keep_checkpoints", "steps_per_dispatch"):
+            check(self, name, lambda x: x >= 1, "1 or more")
+        check(self, "ema_decay", lambda x: x is None or 0 <= x < 1, "0 or more, below 1, or None")
+        check(self, "skip_nonfinite", lambda x: x >= 0, "0 or more")
+        check(
+            self, "accumulate", lambda x: x >= 1 and self.batch_size % x == 0,
+            f"a divisor of --batch-size {self.batch_size}",
+        )  # fmt: skip
+
+    @property
+    def step_options(self) -> dict[str, Any]:
+        """What `one_player` and `two_players` take from every experiment."""
+        return {"accumulate": self.accumulate, "ema_decay": self.ema_decay}
+
+    @property
+    def examples_per_step(self) -> int:
+        """The examples that one step takes from the data."""
+        return self.batch_size
+
+    @property
+    def stands_on(self) -> dict[str, FromRun]:
+        """The fields that name other runs."""
+        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+        return {name: value for name, value in fields if isinstance(value, FromRun)}
+
+    def load(self) -> Data:
+        """Read the data; a UserError says what is wrong with it."""
+        from jaxgen.data import load
+
+        return load(self.data, kind=self.kind)
+
+    def order(self, data: Data) -> Order:
+        """The order in which examples are seen: every epoch another permutation."""
+        from jaxgen.data import Shuffled
+
+        return Shuffled(data.train.num_examples, self.examples_per_step, self.seed)
+
+    @abstractmethod
+    def build(self, spec: Any, trained: Mapping[str, Trained] | None = None) -> Task:
+        """The functions that train and try the model for data of this spec.
+
+        `trained` holds what each field that is a FromRun leads to, by the field's name.
+        """
+
+    def costs(self, spec: Any) -> Table:
+        """What one training step costs, row by row; a UserError where nobody has written it down."""
+        raise UserError(
+            f"{type(self).__name__} has no cost table: give its family a `costs`, or leave it out here."
+        )

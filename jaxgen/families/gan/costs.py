@@ -1,0 +1,83 @@
+"""What a training step of a GAN costs: both players' updates.
+
+The discriminator's update runs it on B real and on B generated images, and needs no gradient of the
+generator. The generator's update goes back through the discriminator to the discriminator's input, but
+not to its weights. Goodfellow et al. 2014, algorithm 1, https://arxiv.org/abs/1406.2661.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from jaxgen.costs.formula import times
+from jaxgen.costs.rows import adam, elementwise
+from jaxgen.costs.table import Cost, Row, Table
+from jaxgen.models.base import ModelConfig
+
+# Operations on each pair of logits in the discriminator's loss, forward and backward, then on each
+# logit in the generator's. A softplus is exp, add, log; its gradient a sigmoid and a product.
+LOSS_OPERATIONS = {
+    "non-saturating": ((8, 5), (4, 3)),
+    "saturating": ((8, 5), (4, 3)),
+    "wasserstein": ((1, 1), (1, 1)),
+}
+SMOOTHED_OPERATIONS = (21, 16)  # four softplus, weighed
+
+
+def gan_step(
+    model: ModelConfig,
+    optimizers: Mapping[str, Any],
+    *,
+    batch_size: int,
+    pixels: int,
+    loss: str,
+    label_smoothing: str,
+    discriminator_steps: int,
+    ema: bool,
+) -> Table:
+    """The table of one training step: the discriminator's updates, then the generator's."""
+    rows, sizes = model.costs(batch_size=batch_size, pixels=pixels), {"B": batch_size}
+    critic, generated = LOSS_OPERATIONS[loss]
+    if label_smoothing != "none":
+        critic = SMOOTHED_OPERATIONS
+    g_rows = [
+        *rows.generator("G update: generator", trained=True),
+        *rows.discriminator("G update: discriminator", trained=False),
+        elementwise("G update: loss", sizes, "B", *generated),
+    ]
+    g_rows += adam(g_rows, optimizers["generator"], suffix="G", name="G update: Adam", ema=ema)
+    d_rows = []
+    for i in range(discriminator_steps):
+        last = i == discriminator_steps - 1  # the average comes once a step
+        name = "D update" if discriminator_steps == 1 else f"D update {i + 1}"
+        update = _discriminator_update(
+            name, rows, sizes, critic, optimizers["discriminator"],
+            clips=loss == "wasserstein", ema=ema and last,
+        )  # fmt: skip
+        # The parameters are counted once.
+        d_rows += update if i == 0 else [replace(row, parameters="0") for row in update]
+    return Table("gan", (*d_rows, *g_rows))
+
+
+def _discriminator_update(
+    name: str,
+    rows: Any,
+    sizes: Mapping[str, int],
+    operations: tuple[int, int],
+    optimizer: Any,
+    *,
+    clips: bool,
+    ema: bool,
+) -> list[Row]:
+    # Real and generated images share one reading of the discriminator's parameters.
+    found = [
+        *rows.generator(f"{name}: generator", trained=False),
+        *rows.discriminator(f"{name}: real", trained=True, data=True),
+        *rows.discriminator(f"{name}: generated", trained=True, reads_kernel=False),
+        elementwise(f"{name}: loss", sizes, "B", *operations),
+    ]
+    found += adam(found, optimizer, suffix="D", name=f"{name}: Adam", ema=ema)
+    if clips:  # two comparisons of each weight, fused with the update
+        clipped = Cost(times(2, "PD"))
+        found.append(Row(f"{name}: clip weights", "elementwise", found[-1].sizes, update=clipped))
+    return found

@@ -1,0 +1,29 @@
+"""What every model's config can do; no jax here, so that help is quick."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class ModelConfig(ABC):
+    """The sizes of one architecture. A field typed so takes the flags of the instance it holds."""
+
+    @property
+    def model_axes(self) -> dict[str, int]:
+        """Parameter path pattern -> the axis that a mesh's `model` may split; none by default."""
+        return {}
+
+    @abstractmethod
+    def make(self, *sizes: Any) -> Any:
+        """The linen module, or modules, for data of these sizes."""
+
+    @abstractmethod
+    def scaled(self, *, width: int | None = None, depth: int | None = None) -> Self:
+        """The same architecture with hidden layers of that width, or so many of them; for sweeps."""
+
+    @abstractmethod
+    def costs(self, **sizes: int) -> Any:
+        """The rows of its forward and backward pass, see its `costs.py`."""

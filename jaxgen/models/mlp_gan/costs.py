@@ -1,0 +1,61 @@
+"""What a pass of each player of an MLP GAN costs.
+
+Widths: G0 = Z, G1, ..., pixels for the generator; D0 (pixels), D1, ..., 1 for the discriminator.
+Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661.
+"""
+
+from typing import Any
+
+from jaxgen.costs.formula import times
+from jaxgen.costs.rows import elementwise, mlp
+from jaxgen.costs.table import Row
+from jaxgen.models.mlp_gan.config import MLPGANConfig
+
+
+class PlayerRows:
+    """The rows of one pass of each player on batch_size images of so many pixels."""
+
+    def __init__(self, config: MLPGANConfig, *, batch_size: int, pixels: int):
+        generator = [config.latent_size, *config.generator_sizes, pixels]
+        discriminator = [pixels, *config.discriminator_sizes, 1]
+        sizes = {"B": batch_size, "X": pixels, "Z": config.latent_size}
+        sizes |= {f"G{layer}": width for layer, width in enumerate(generator)}
+        self._sizes = sizes | {f"D{layer}": width for layer, width in enumerate(discriminator)}
+        self._G = [f"G{layer}" for layer in range(len(generator))]
+        self._D = [f"D{layer}" for layer in range(len(discriminator))]
+        self._dropout = config.discriminator_dropout
+
+    def generator(self, name: str, *, trained: bool) -> list[Row]:
+        """With its gradient, or as one that only draws."""
+        if trained:
+            layers = mlp(name, self._sizes, self._G, first_gradients=("kernel",))
+        else:
+            layers = mlp(name, self._sizes, self._G, gradients=(), first_gradients=(), owned=False)
+        return [*layers, elementwise(f"{name} sigmoid", self._sizes, "B·X", 1, 3 * trained)]
+
+    def discriminator(self, name: str, *, trained: bool, **how: Any) -> list[Row]:
+        """With its weights' gradient; or owned by others, with the gradient by its input alone.
+
+        `how`: data and reads_kernel, as for `mlp`.
+        """
+        if trained:
+            gradients, first = ("input", "kernel"), ("kernel",)
+        else:
+            gradients, first = ("input",), None
+        rows = mlp(
+            name, self._sizes, self._D,
+            gradients=gradients, first_gradients=first, owned=trained, **how,
+        )  # fmt: skip
+        return rows + self._drops(name)
+
+    def _drops(self, name: str) -> list[Row]:
+        """Scale and select after each hidden layer; the mask is kept, a byte an element."""
+        if not self._dropout:
+            return []
+        return [
+            elementwise(
+                f"{name} dropout {layer}", self._sizes, times("B", width), 2, 2,
+                kept=times("B", width), item_bytes=1,
+            )
+            for layer, width in enumerate(self._D[1:-1], start=1)
+        ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""The VAE of fully connected layers."""

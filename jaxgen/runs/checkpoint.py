@@ -1,0 +1,298 @@
+"""Checkpoints of the whole state: written apart by orbax, sealed with a manifest, then renamed.
+
+A step is a folder named by its number. It comes into being by one rename, whole and with its manifest;
+what a killed process leaves has another name and never counts.
+"""
+
+import contextlib
+import logging
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from jaxgen.errors import UserError, printable
+from jaxgen.runs import stored
+from jaxgen.devices.processes import is_main
+from jaxgen.runs.manifest import (
+    Manifest,
+    changed_leaves,
+    describe,
+    own_digest,
+    refuse_other_model,
+)
+from jaxgen.training.state import State
+from jaxgen.runs.stored import Damaged
+
+UNFINISHED = re.compile(r"(\d+)\.(saving|removing|orbax).*")  # what a killed process leaves
+FULL = ("No space left on device", "File too large", "Disk quota exceeded")
+
+
+class Checkpoints:
+    """The checkpoints of one run, in `folder`, named by step; a context that ends when all is saved.
+
+    The newest `keep` stay, and the one where the metric named `best` was lowest. `config` (as
+    config.json: experiment and fields) is saved with each and compared on the way back. Where the
+    disk is full, `on_full` stops with a UserError or goes on without that checkpoint.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keep: int = 2,
+        *,
+        config: Mapping[str, Any] | None = None,
+        best: str | None = None,
+        on_full: Literal["stop", "continue"] = "stop",
+    ):
+        # What they would print is either no news or comes back as an exception.
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self.folder, self._keep, self._config = folder, keep, config
+        self._metric, self._on_full = best, on_full
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._saving: Future | None = None
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *error):
+        try:
+            self.wait()
+        finally:
+            self._background.shutdown()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is there that looks like a step, sound or not."""
+        self.wait()
+        return not self._numbers()
+
+    @property
+    def latest(self) -> int | None:
+        """The newest step that was saved whole, as far as its manifest tells."""
+        self.wait()
+        return max(self._manifests(), default=None)
+
+    @property
+    def best(self) -> int | None:
+        """The step with the lowest value of the metric that was named, the earliest of equals."""
+        self.wait()
+        return self._best(self._manifests())
+
+    def digest(self, step: int) -> str:
+        """SHA-256 of a saved step's arrays, as its manifest lists them."""
+        leaves = stored.read_manifest(self.folder / str(step)).leaves
+        return own_digest({path: leaf.sha256 for path, leaf in leaves.items()})
+
+    def wait(self) -> None:
+        """Return when the save under way is done; a UserError where the disk is full."""
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            with self._full_disk_explained():
+                saving.result()
+
+    def save(self, state: State, metrics: Mapping[str, float] | None = None) -> None:
+        """Save in the background; the state may be donated as soon as this returns.
+
+        A step of this number that is there already is replaced; a folder that is no checkpoint and
+        stands in the way is moved aside. Raises UserError where the disk is full.
+        """
+        from orbax.checkpoint import v1 as orbax
+
+        self.wait()
+        manifest = describe(state, int(state.step), self._config, metrics)
+        with self._full_disk_explained():
+            if is_main():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._sweep()
+            written = orbax.save_async(self._draft(manifest.step).absolute(), state)
+            self._saving = self._background.submit(self._commit, written, manifest)
+
+    def restore(self, like: State, step: int | None = None) -> State:
+        """The state of the newest step that verifies, or of `step`, laid out over devices as `like`.
+
+        Damaged steps that are newer are named on stderr, one line each, and moved aside. Raises
+        UserError where none verifies, where `step` does not, and where the model is another.
+        """
+        self.wait()
+        damages: dict[int, str] = {}
+        numbers = self._numbers()
+        if step is not None and step not in numbers:
+            there = ", ".join(map(str, reversed(numbers))) or "none"
+            raise UserError(
+                f"{self.folder} has no step {step}: choose one of those there ({there})."
+            )
+        steps = iter(numbers if step is None else [step])
+        while (number := _told_by_main(next(steps, -1))) >= 0:
+            try:
+                state = self._load(number, like)
+            except Damaged as damage:
+                damages[number] = str(damage)
+                continue
+            if is_main():
+                self._report(damages, number)
+            return state
+        found = "; ".join(f"step {number}: {damage}" for number, damage in damages.items())
+        raise UserError(
+            f"No checkpoint in {self.folder} can be used ({found or 'there is none'}): bring one "
+            "back from a copy, or start another run."
+        )
+
+    def _load(self, step: int, like: State) -> State:
+        """A step's state, verified before and after reading; raises Damaged in all processes alike."""
+        from orbax.checkpoint import v1 as orbax
+
+        folder, manifest, state = self.folder / str(step), None, None
+        with _damage_shared():
+            manifest = stored.read_manifest(folder)
+        # Before anything else is read: from here on no shape is larger than this model's.
+        refuse_other_model(manifest, like, self._config, str(folder))
+        with _damage_shared():
+            if is_main():
+                stored.check_files(folder, manifest)
+                stored.check_arrays(folder, manifest)
+        shapes = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), like
+        )
+        with _damage_shared():
+            try:
+                state = orbax.load(folder.absolute(), shapes)
+            except Exception as error:  # orbax raises many kinds
+                said = " ".join(str(error).split())[:200]
+                raise Damaged(
+                    f"{stored.STATE} cannot be read, {type(error).__name__} {said}"
+                ) from None
+        with _damage_shared():
+            if changed := changed_leaves(manifest, state):
+                raise Damaged(f"{stored.STATE} has other values at {', '.join(changed[:3])}")
+        return state
+
+    def _report(self, damages: dict[int, str], restored: int) -> None:
+        """Say what is passed over for a step that verifies, and move it out of the way."""
+        going_on = f"going on from step {restored}"
+        for step, damage in damages.items():
+            moved = self._move_aside(self.folder / str(step))
+            where = f"; it is now {moved.name}" if moved else ""
+            _warn(f"{self.folder / str(step)}: {damage}: {going_on}{where}")
+        for path in sorted(self.folder.iterdir()):
+            match = UNFINISHED.fullmatch(path.name)
+            if match and match[2] != "removing" and int(match[1]) > restored:
+                _warn(f"{path}: step {match[1]} is not saved to its end: {going_on}")
+
+    def _commit(self, written: Any, manifest: Manifest) -> None:
+        """In the background: when orbax is done, the draft becomes the step by one rename."""
+        written.result()
+        if not is_main():
+            return
+        draft, final = self._draft(manifest.step), self.folder / str(manifest.step)
+        stored.seal(draft, manifest)
+        if final.is_dir() and manifest.step in self._manifests():
+            self._remove(final)
+        elif final.exists():
+            moved = self._move_aside(final)
+            _warn(f"{final} was no checkpoint; it is now {moved.name if moved else 'replaced'}")
+        draft.rename(final)
+        self._prune()
+
+    def _prune(self) -> None:
+        """Remove all but the newest and the best; what is no checkpoint is not ours to remove."""
+        manifests = self._manifests()
+        kept = {*sorted(manifests)[-self._keep :], self._best(manifests)}
+        for step in set(manifests) - kept:
+            self._remove(self.folder / str(step))
+
+    def _best(self, manifests: dict[int, Manifest]) -> int | None:
+        values = {step: manifest.metrics.get(self._metric) for step, manifest in manifests.items()}
+        known = [(value, step) for step, value in values.items() if value is not None]
+        return min(known)[1] if known else None
+
+    def _numbers(self) -> list[int]:
+        """What looks like a step, newest first."""
+        if not self.folder.is_dir():
+            return []
+        names = (path.name for path in self.folder.iterdir() if path.is_dir())
+        numbers = (int(name) for name in names if re.fullmatch(r"0|[1-9]\d{0,9}", name))
+        return sorted((number for number in numbers if number < 2**31), reverse=True)
+
+    def _manifests(self) -> dict[int, Manifest]:
+        """The manifests that can be read, by step."""
+        found = {}
+        for step in self._numbers():
+            with contextlib.suppress(Damaged):
+                found[step] = stored.read_manifest(self.folder / str(step))
+        return found
+
+    def _draft(self, step: int) -> Path:
+        return self.folder / f"{step}.saving"
+
+    def _sweep(self) -> None:
+        """Remove what a killed or failed save has left: drafts, never a step."""
+        for path in self.folder.glob("*.*"):
+            match = UNFINISHED.fullmatch(path.name)
+            if match and match[2] in ("saving", "removing"):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _remove(self, path: Path) -> None:
+        """Remove a step; killed half way, it no longer looks like one."""
+        going = path.with_name(f"{path.name}.removing")
+        shutil.rmtree(going, ignore_errors=True)
+        path.rename(going)
+        shutil.rmtree(going, ignore_errors=True)
+
+    def _move_aside(self, path: Path) -> Path | None:
+        """Rename to NAME.damaged; None where it may not be renamed, or another process has done it."""
+        names = (f"{path.name}.damaged" + (f"-{i}" if i else "") for i in range(10**6))
+        aside = next(place for name in names if not (place := path.with_name(name)).exists())
+        try:
+            return path.rename(aside)
+        except OSError:
+            return None
+
+    @contextlib.contextmanager
+    def _full_disk_explained(self):
+        try:
+            yield
+        except Exception as error:
+            if not any(words in str(error) for words in FULL):
+                raise
+            if is_main():
+                self._sweep()  # the part that was written holds room that is needed
+            full = f"The disk of {self.folder} is full"
+            if self._on_full == "continue":
+                _warn(f"{full}: this checkpoint was not saved, training goes on")
+                return
+            raise UserError(f"{full}: make room, then go on with the run by --resume.") from error
+
+
+def _warn(sentence: str) -> None:
+    print(f"warning: {printable(sentence)}", file=sys.stderr, flush=True)
+
+
+def _told_by_main(number: int) -> int:
+    """The first process's number, in all of them."""
+    if jax.process_count() == 1:
+        return number
+    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+
+
+@contextlib.contextmanager
+def _damage_shared():
+    """What damages a step for one process does so for all, or they would wait for each other."""
+    problem: Damaged | None = None
+    try:
+        yield
+    except Damaged as damage:
+        problem = damage
+    found = problem is not None
+    if jax.process_count() > 1:
+        found = multihost_utils.process_allgather(np.array(found)).any()
+    if found:
+        raise problem or Damaged("another process could not read it")

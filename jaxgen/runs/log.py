@@ -1,0 +1,87 @@
+"""Where a run's metrics are kept: metrics.jsonl, TensorBoard events, and a picture of both."""
+
+import contextlib
+import json
+from pathlib import Path
+
+from jaxgen.errors import UserError
+from jaxgen.runs.run import Run
+
+
+class MetricsLog:
+    """Appends to metrics.jsonl and the TensorBoard events; lines after `first_step` are dropped.
+
+    A killed run may have logged beyond its last checkpoint: the resumed run logs those steps again.
+    """
+
+    def __init__(self, run: Run, first_step: int = 0):
+        from tensorboardX import SummaryWriter
+
+        self.seconds = 0.0
+        kept = [line for line in read_metrics(run.metrics) if line["step"] <= first_step]
+        if kept:
+            self.seconds = kept[-1]["seconds"]
+        draft = run.metrics.with_name(run.metrics.name + ".new")
+        draft.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        draft.replace(run.metrics)
+        self._file = run.metrics.open("a", encoding="utf-8")
+        self._events = SummaryWriter(str(run.folder), purge_step=first_step + 1)
+
+    def write(self, step: int, metrics: dict[str, float], seconds: float) -> None:
+        """One line, on disk before this returns; seconds are those of this process."""
+        record = {"step": step, **metrics, "seconds": round(self.seconds + seconds, 3)}
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+        for name, value in metrics.items():
+            self._events.add_scalar(name, value, step)
+
+    def __enter__(self) -> "MetricsLog":
+        return self
+
+    def __exit__(self, *error):
+        self._file.close()
+        self._events.close()
+
+
+def read_metrics(path: Path) -> list[dict]:
+    """The lines of a metrics.jsonl; none where there is no file; a torn last line is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    return [_record(line, f"{path} in its line {i}") for i, line in enumerate(lines, 1)]
+
+
+def _record(line: str, place: str) -> dict[str, int | float]:
+    """Numbers by name, the step and its seconds among them."""
+    with contextlib.suppress(ValueError, RecursionError):
+        record = json.loads(line)
+        named = isinstance(record, dict) and {"step", "seconds"} <= set(record)
+        if named and all(isinstance(value, (int, float)) for value in record.values()):
+            return record
+    raise UserError(f"{place} does not hold a step's numbers as JSON: take the line out.")
+
+
+def plot_curves(run: Run) -> Path | None:
+    """Draw every metric over the steps, held-out ones beside their training curve, as curves.png."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    lines = read_metrics(run.metrics)
+    names = {name.removeprefix("eval/"): None for line in lines for name in line}
+    panels = [name for name in names if name not in ("step", "seconds")]
+    if not panels:
+        return None
+    figure = Figure(figsize=(4.5 * min(len(panels), 3), 3 * -(-len(panels) // 3)), layout="tight")
+    FigureCanvasAgg(figure)
+    for index, panel in enumerate(panels):
+        axes = figure.add_subplot(-(-len(panels) // 3), min(len(panels), 3), index + 1)
+        for name, label, style in ((panel, "training", "-"), (f"eval/{panel}", "held out", "o-")):
+            points = [(line["step"], line[name]) for line in lines if name in line]
+            if points:
+                axes.plot(*zip(*points, strict=True), style, label=label, linewidth=1, markersize=3)
+        axes.set_title(panel.replace("_", " "), fontsize=9, parse_math=False)
+        axes.set_xlabel("step", fontsize=8)
+        axes.tick_params(labelsize=8)
+        axes.legend(fontsize=7)
+    figure.savefig(run.curves, dpi=100)
+    return run.curves

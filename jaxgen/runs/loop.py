@@ -1,0 +1,198 @@
+"""The loop: dispatch steps, log, look at held-out data, checkpoint. It knows no mathematics."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxgen.errors import Interrupted, UserError
+from jaxgen.runs.checkpoint import Checkpoints
+from jaxgen.devices.processes import is_main
+from jaxgen.runs.log import MetricsLog, plot_curves
+from jaxgen.training.metrics import to_floats
+from jaxgen.devices.plan import Plan, Report
+from jaxgen.runs.progress import Progress
+from jaxgen.runs.run import Run
+from jaxgen.training.state import State
+from jaxgen.training.task import Task
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """When a run logs, looks and saves, in steps; each also happens at the last step."""
+
+    steps: int
+    log_every: int
+    eval_every: int
+    checkpoint_every: int
+    steps_per_dispatch: int
+
+    def is_due(self, step: int, every: int) -> bool:
+        """True at every multiple, and at the end."""
+        return step % every == 0 or step == self.steps
+
+    def next_count(self, step: int) -> int:
+        """Steps of the dispatch that starts at `step`: up to the next boundary, or a full one."""
+        periods = (self.log_every, self.eval_every, self.checkpoint_every)
+        return min(
+            self.steps - step, self.dispatch_size, *(every - step % every for every in periods)
+        )
+
+    @property
+    def dispatch_size(self) -> int:
+        """The most steps that a dispatch can have: no longer than the shortest period."""
+        periods = (self.log_every, self.eval_every, self.checkpoint_every)
+        return min(self.steps_per_dispatch, *periods)
+
+
+def train(
+    task: Task,
+    state: State,
+    data: Any,
+    order: Callable,
+    cadence: Cadence,
+    run: Run,
+    plan: Plan,
+    checkpoints: Checkpoints,
+    patience: int = 0,
+) -> State:
+    """Train from `state` to the last step and return the state there; everything is saved in `run`.
+
+    `data` has the splits `train` and `test`; `order(step, count)` gives the training examples of
+    the steps from `step` on, (count, B). Of several processes all train and save, the first judges,
+    draws and logs. Ctrl-C and SIGTERM end the steps under way, save the state and raise Interrupted; a
+    second Ctrl-C ends at once. Raises UserError where more than `patience` updates in a row are not
+    finite; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
+    """
+    size = cadence.dispatch_size
+    dispatch = plan.dispatch(task.step, data.train.take, size, state, patience)
+    arrays = plan.put_arrays(data.train.arrays)
+    step, report = int(state.step), None
+    with (
+        checkpoints,
+        StopRequest() as stop,
+        Desk(task, data.test, cadence, run, plan, state) as desk,
+    ):
+        while step < cadence.steps:
+            count = cadence.next_count(step)
+            indices = order(step, size)
+            _refuse_divergence(report, patience, checkpoints)
+            state, report = dispatch(state, arrays, indices, np.int32(count))
+            step += count
+            desk.advance(step)
+            saves, held_out = cadence.is_due(step, cadence.checkpoint_every), {}
+            if saves or desk.is_due(step):
+                _refuse_divergence(report, patience, checkpoints)
+                held_out = desk.take(step, state, report)
+            stopping = step < cadence.steps and bool(plan.any(stop.requested))
+            if saves or stopping:
+                checkpoints.save(plan.shared(state), held_out)
+            if stopping:
+                kept = checkpoints.latest if is_main() else step  # a full disk may have kept it off
+                what = "which is saved" if kept == step else f"the last saved step is {kept}"
+                raise Interrupted(
+                    f"stopped at step {step}, {what}: go on by --resume {run.folder.name}"
+                )
+    if is_main():
+        plot_curves(run)
+    return state
+
+
+class Desk:
+    """Judges, draws, logs and shows; in all but the first process it only takes part in copying."""
+
+    def __init__(
+        self, task: Task, held_out: Any, cadence: Cadence, run: Run, plan: Plan, state: State
+    ):
+        self._task, self._held_out, self._cadence = task, held_out, cadence
+        self._run, self._plan = run, plan
+        # No step's key: steps stay below 2^31 - 1.
+        self._key = jax.random.fold_in(plan.local(state.key), 2**31 - 1)
+        self._away = 0.0  # seconds spent beside training: held-out data, samples
+        self._start = time.perf_counter()
+        first_step = int(state.step)
+        self._log = MetricsLog(run, first_step) if is_main() else None
+        self._progress = Progress(first_step, cadence.steps, shown=is_main())
+
+    def __enter__(self) -> "Desk":
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._progress.__exit__(*error)
+        if self._log:
+            self._log.__exit__(*error)
+
+    def advance(self, step: int) -> None:
+        """The device has been given the steps up to this one."""
+        self._progress.advance(step)
+
+    def is_due(self, step: int) -> bool:
+        """Whether this step is logged or judged."""
+        cadence = self._cadence
+        return any(cadence.is_due(step, every) for every in (cadence.log_every, cadence.eval_every))
+
+    def take(self, step: int, state: State, report: Report) -> dict[str, float]:
+        """Write down what is due after a step; returns the held-out metrics, if it was judged."""
+        held_out: dict[str, float] = {}
+        if not self.is_due(step):
+            return held_out
+        values, skipped = to_floats(report.metrics), int(report.skipped)
+        if skipped:
+            values = {"skipped": skipped}
+        paused = time.perf_counter()
+        if self._cadence.is_due(step, self._cadence.eval_every):
+            weights = self._plan.local(state.weights)
+            if self._log and self._task.evaluate:
+                judged = self._task.evaluate(weights, self._held_out)
+                held_out = {f"eval/{name}": value for name, value in judged.items()}
+                values |= held_out
+            if self._log and self._task.sample:
+                self._task.sample(weights, self._key, self._run.sample_path(step))
+        self._away += time.perf_counter() - paused
+        if self._log:
+            self._log.write(step, values, time.perf_counter() - self._start - self._away)
+            self._progress.show(step, values)
+        return held_out
+
+
+def _refuse_divergence(report: Report | None, patience: int, checkpoints: Checkpoints) -> None:
+    """Wait for a dispatch; raise where it ended in too many updates that were not finite."""
+    if report is None or int(report.skipped) <= patience:
+        return
+    values = ", ".join(f"{name} {value:.4g}" for name, value in to_floats(report.metrics).items())
+    saved = checkpoints.latest
+    kept = f"the last good checkpoint is that of step {saved}" if saved else "nothing was saved yet"
+    raise UserError(
+        f"The loss or a gradient is not finite at step {int(report.step)} ({values}), so training "
+        f"stopped before its update; {kept}: start another --name with a lower "
+        "--optimizer.learning-rate or with --optimizer.clip-norm, or let it pass by --skip-nonfinite."
+    )
+
+
+class StopRequest:
+    """Whether Ctrl-C or SIGTERM has come; the signals' own handlers are back after the first."""
+
+    def __init__(self):
+        self.requested = False
+        self._handlers: dict = {}
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is threading.main_thread():  # only it may set handlers
+            signals = (signal.SIGINT, signal.SIGTERM)
+            self._handlers = {number: signal.signal(number, self._note) for number in signals}
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def _note(self, number, frame) -> None:
+        self.requested = True
+        self.__exit__()

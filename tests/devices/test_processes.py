@@ -1,0 +1,184 @@
+"""Real processes that train together: the losses, samples and checkpoints of one process alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# One job trains every case in turn; what it writes is compared with runs of this very script alone.
+JOB = """
+import sys
+from pathlib import Path
+from jaxgen import runner
+from jaxgen.families.gan.family import GANDigits
+from jaxgen.families.language.family import GPTPython
+from jaxgen.families.vae.family import VAEDigits
+from jaxgen.models.mlp_gan.config import GANConfig
+from jaxgen.models.gpt.config import GPTConfig
+from jaxgen.models.mlp_vae.config import VAEConfig
+from jaxgen.families.sampling import ImageSampling, TextSampling
+from jaxgen.devices.processes import JobOptions, join, leave
+
+CADENCE = dict(steps=4, log_every=1, eval_every=4, checkpoint_every=2, steps_per_dispatch=2)
+IMAGES = ImageSampling(count=4)
+EXPERIMENTS = {
+    "vae-digits": VAEDigits(batch_size=16, model=VAEConfig((8,), 4), sampling=IMAGES, **CADENCE),
+    "gan-digits": GANDigits(
+        batch_size=16, model=GANConfig(6, (8,), (16,), 0.3), sampling=IMAGES, **CADENCE
+    ),
+    "gpt-python": GPTPython(
+        batch_size=16, seq_len=8, model=GPTConfig(1, 2, 16, 8, 8, dropout=0.2),
+        sampling=TextSampling(length=8), **CADENCE,
+    ),
+}
+join(JobOptions())
+for case in sys.argv[2:]:
+    name, parallel, mesh = (case.split(" ") + [None])[:3]
+    run = case.replace(" ", "_").replace("=", "").replace(",", "_")
+    devices = runner.Devices(parallel, mesh)
+    runner.start(EXPERIMENTS[name], name, Path(sys.argv[1]), run, devices)
+leave()
+"""
+CASES = {
+    2: ["vae-digits pmap", "gan-digits mesh fsdp=2", "gpt-python pmap", "gpt-python mesh model=2"],
+    4: ["vae-digits mesh data=2,fsdp=2", "gan-digits pmap"],
+}
+
+
+def run_job(root: Path, cases: list[str], processes: int) -> None:
+    command = [sys.executable, "-c", JOB, str(root), *cases]
+    if processes > 1:
+        launcher = [sys.executable, "-m", "jaxgen.launch", "-n", str(processes), "--"]
+        command = launcher + command[1:]
+    environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # short runs, many programs
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def metrics(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("alone")
+    run_job(root, [f"{name} jit" for name in ("vae-digits", "gan-digits", "gpt-python")], 1)
+    return root
+
+
+@pytest.mark.parametrize("processes", CASES)
+def test_processes_train_as_one(alone, tmp_path, processes):
+    run_job(tmp_path, CASES[processes], processes)
+    folders = sorted(tmp_path.iterdir())
+    assert len(folders) == len(CASES[processes])
+    for folder in folders:
+        single = alone / f"{folder.name.split('_')[0]}_jit"
+        lines, expected = metrics(folder), metrics(single)
+        assert [line["step"] for line in lines] == [1, 2, 3, 4]
+        for line, other in zip(lines, expected, strict=True):
+            assert line.keys() == other.keys()
+            for name in line.keys() - {"seconds"}:
+                # Sums in another order; eval/... follows parameters that differ by as little.
+                assert line[name] == pytest.approx(other[name], rel=2e-4, abs=1e-5), (folder, name)
+        kept = sorted(int(path.name) for path in (folder / "checkpoints").iterdir())
+        assert kept == [2, 4]
+        assert [path.name for path in (folder / "samples").iterdir()] == [
+            path.name for path in (single / "samples").iterdir()
+        ]
+
+
+TINY = [
+    "vae-digits", "--model.hidden-sizes", "8", "--batch-size", "16", "--log-every", "100",
+    "--checkpoint-every", "100000", "--eval-every", "100000", "--parallel", "mesh",
+]  # fmt: skip
+
+
+def test_a_job_that_is_told_to_stop_saves_and_one_process_goes_on(tmp_path):
+    """SIGTERM to one process of two: both stop after the same step; one alone goes on from there."""
+    train = [*TINY, "--runs", str(tmp_path), "--name", "run"]
+    launcher = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--", "train.py"]
+    job = subprocess.Popen(
+        [*launcher, *train, "--steps", "1000000"], stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, cwd=ROOT,
+    )  # fmt: skip
+    metrics_file = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics_file.exists() and metrics_file.read_text()):
+        assert job.poll() is None and time.monotonic() < deadline, job.stderr.read()
+        time.sleep(0.05)
+    (worker, *_) = children(job.pid)
+    os.kill(worker, signal.SIGTERM)
+    _, errors = job.communicate(timeout=60)
+    assert job.returncode == 130, errors
+    stops = [line for line in errors.splitlines() if "is saved: go on by --resume run" in line]
+    assert len(stops) == 2 and stops[0][4:] == stops[1][4:], errors
+    (step,) = (int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert f"stopped at step {step}," in stops[0]
+    more = subprocess.Popen(
+        [sys.executable, "train.py", "--resume", "run", "--runs", str(tmp_path), "--parallel", "jit"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    lines = len(metrics(tmp_path / "run"))
+    while len(metrics_file.read_text().splitlines()) <= lines:
+        assert more.poll() is None and time.monotonic() < deadline, more.stderr.read()
+        time.sleep(0.05)
+    more.send_signal(signal.SIGINT)
+    _, errors = more.communicate(timeout=60)
+    assert more.returncode == 130 and "is saved: go on by --resume run" in errors, errors
+    steps = [line["step"] for line in metrics(tmp_path / "run")]
+    assert steps == list(range(100, 100 * len(steps) + 1, 100)) and steps[-1] > step
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, oldest first."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()]
+
+
+SHARES = """
+import json, sys
+import jax, numpy as np
+from jaxgen.data import Order, load
+from jaxgen.devices.processes import JobOptions, join, leave
+from jaxgen.devices.choose import make_plan
+
+join(JobOptions())
+train = load("digits", kind="images").train
+order = Order(train.num_examples, 160, 0)
+plan = make_plan("pmap", None, batch_size=160)
+found = {}
+for step in range(order.batches_per_epoch - 4, order.batches_per_epoch + 4):
+    rows = plan.own_rows(order.indices_for(step, 1), axis=1)[0].reshape(-1)
+    batch = train.take(train.arrays, rows)
+    found[step] = [batch["image"].reshape(len(rows), -1).tolist(), batch["label"].tolist()]
+print(json.dumps(found), file=open(sys.argv[1] + f"/{jax.process_index()}.json", "w"))
+leave()
+"""
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_shares_of_a_batch_make_the_batch_across_the_end_of_an_epoch(tmp_path, processes):
+    """Eight batches, asked for from a step in the middle as after a resume, element for element."""
+    from jaxgen.data import Order, load
+
+    launcher = [sys.executable, "-m", "jaxgen.launch", "-n", str(processes), "--"]
+    script = tmp_path / "shares.py"
+    script.write_text(SHARES)
+    subprocess.run([*launcher, str(script), str(tmp_path)], check=True, cwd=ROOT)
+    shares = [json.loads((tmp_path / f"{i}.json").read_text()) for i in range(processes)]
+    train = load("digits", kind="images").train
+    order = Order(train.num_examples, 160, 0)
+    assert len(shares[0]) == 8
+    for step in shares[0]:
+        batch = train.take(train.arrays, order.indices(int(step)))
+        images, labels = (np.concatenate([share[step][i] for share in shares]) for i in (0, 1))
+        np.testing.assert_array_equal(images.astype(np.float32), batch["image"].reshape(160, -1))
+        np.testing.assert_array_equal(labels, batch["label"])

@@ -1,0 +1,150 @@
+"""Each evaluation against a plain loop over the same data, and against values known beforehand."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import linalg, special
+
+from jaxgen.data import ByteTokenizer, CharacterTokenizer, Images, Tokens
+from jaxgen.families.gan.evaluation import make_gan_evaluation
+from jaxgen.families.language.evaluation import make_language_evaluation
+from jaxgen.families.vae.evaluation import make_vae_evaluation
+from jaxgen.models.gpt.config import GPTConfig
+from jaxgen.models.gpt.model import GPT
+from jaxgen.models.mlp_gan.config import GANConfig
+from jaxgen.models.mlp_gan.model import Discriminator, Generator
+from jaxgen.models.mlp_vae.config import VAEConfig
+from jaxgen.models.mlp_vae.model import VAE
+
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
+T = 5
+SMALL = GPTConfig(num_layers=1, num_heads=3, model_size=12, hidden_size=13, max_seq_len=7)
+SHAPE = (2, 3, 1)
+
+
+@pytest.fixture(scope="module")
+def images():
+    grey = np.random.default_rng(0).random((29, *SHAPE), np.float32)
+    return Images({"image": grey}, 1)
+
+
+@pytest.fixture(scope="module")
+def language(random_params):
+    """Parameters, the evaluation in batches of two windows, and the compiled model."""
+    model = GPT(SMALL, 11)
+    params = random_params(model, jnp.zeros((1, T), jnp.int32))
+    return params, make_language_evaluation(model, batch_size=2), jax.jit(model.apply)
+
+
+@pytest.mark.parametrize("num_tokens", [31, 34, 41])
+def test_every_token_is_predicted_once_from_its_window(language, num_tokens):
+    """30 targets are 3 whole batches of 10; 33 end in a ragged window, 40 in a whole batch again."""
+    params, evaluate, apply = language
+    tokens = np.random.default_rng(num_tokens).integers(0, 11, num_tokens, dtype=np.int32)
+    contexts, last = [], []
+    for i in range(1, num_tokens):
+        window = tokens[(i - 1) // T * T : i]
+        contexts.append(np.pad(window, (0, T - len(window)), constant_values=10))
+        last.append(len(window) - 1)
+    contexts += [contexts[0]] * (40 - len(contexts))  # one shape, one program
+    logits = apply({"params": params}, np.stack(contexts))[: num_tokens - 1]
+    p = np.exp(np.asarray(logits, np.float64)[np.arange(num_tokens - 1), last])
+    nats = -np.log(p[np.arange(num_tokens - 1), tokens[1:]] / p.sum(-1))
+
+    found = evaluate(params, Tokens({"tokens": tokens}, T, num_characters=3 * num_tokens))
+    expected = {"loss": nats.mean(), "nats_per_character": nats.mean() / 3}
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "nats", "tokens_per_character"),
+    [("bytes", math.log(256), 3), ("characters", math.log(10), 1)],
+)
+def test_nats_per_character_of_a_model_that_knows_nothing(kind, nats, tokens_per_character):
+    """With all parameters 0, p = 1 / V. Each of these ten characters is three bytes in UTF-8."""
+    text = "道可道非常道名可名非常名無名天地之始"
+    tokenizer = ByteTokenizer() if kind == "bytes" else CharacterTokenizer.of(text)
+    ids = tokenizer.encode(text)
+    assert len(ids) == tokens_per_character * len(text)
+    model = GPT(SMALL, tokenizer.vocab_size)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, T), jnp.int32))["params"]
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
+    found = make_language_evaluation(model)(params, Tokens({"tokens": ids}, T, len(text)))
+    expected = {"loss": nats, "nats_per_character": nats * tokens_per_character}
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("binarise", ["threshold", "draw"])
+def test_the_vae_evaluation_is_a_plain_loop_over_images_and_draws(random_params, images, binarise):
+    """In NumPy float64 but for the noise, whose keys are fixed: a second call says the same."""
+    Z, draws = 4, 3
+    model = VAE(VAEConfig((7,), Z), SHAPE)
+    params = random_params(model, jnp.zeros((1, *SHAPE)))
+    evaluate = make_vae_evaluation(model, binarise, num_draws=draws)
+    found = evaluate(params, images)
+    assert evaluate(params, images) == found
+
+    wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
+
+    def mlp(x, layers):
+        hidden = np.maximum(x @ layers["Dense_0"]["kernel"] + layers["Dense_0"]["bias"], 0)
+        return hidden @ layers["Dense_1"]["kernel"] + layers["Dense_1"]["bias"]
+
+    grey = images.arrays["image"]
+    if binarise == "draw":
+        keys = jax.random.split(jax.random.key(1), len(grey))
+        white = np.stack([jax.random.bernoulli(key, x) for key, x in zip(keys, grey, strict=True)])
+    else:
+        white = grey > 0.5
+    noises = [
+        np.asarray(jax.random.normal(key, (len(grey), Z)), np.float64)
+        for key in jax.random.split(jax.random.key(0), draws)
+    ]
+    reconstruction, kl = [], []
+    for i, x in enumerate(white.reshape(len(grey), -1)):
+        mean, log_variance = np.split(mlp(x.astype(np.float64), wide["encoder"]), 2)
+        kl.append(0.5 * np.sum(mean**2 + np.exp(log_variance) - 1 - log_variance))
+        for noise in noises:
+            p = special.expit(mlp(mean + np.exp(log_variance / 2) * noise[i], wide["decoder"]))
+            reconstruction.append(-np.sum(np.log(np.where(x, p, 1 - p))))
+    parts = {"reconstruction_nats": np.mean(reconstruction), "kl_nats": np.mean(kl)}
+    assert found == pytest.approx({"loss": sum(parts.values()), **parts}, rel=1e-5)
+
+
+def test_the_gan_evaluation_is_a_count_and_a_distance(random_params, images):
+    """Half of the verdicts on 29 held-out images, half on 37 generated ones, dropout off."""
+    config = GANConfig(4, (7,), (11,), discriminator_dropout=0.5)
+    generator, discriminator = Generator(config, SHAPE), Discriminator(config)
+    params = {
+        "generator": random_params(generator, jnp.zeros((1, 4))),
+        "discriminator": random_params(discriminator, jnp.zeros((1, *SHAPE)), seed=8),
+    }
+    last = params["discriminator"]["MLP_0"]["Dense_1"]
+    logits = discriminator.apply(
+        {"params": params["discriminator"]}, jnp.asarray(images.arrays["image"])
+    )
+    last["bias"] -= jnp.mean(logits)  # so that it errs on both sides
+    found = make_gan_evaluation(generator, discriminator, num_samples=37)(params, images)
+
+    def mlp(x, layers):
+        hidden = np.maximum(x @ layers["Dense_0"]["kernel"] + layers["Dense_0"]["bias"], 0)
+        return hidden @ layers["Dense_1"]["kernel"] + layers["Dense_1"]["bias"]
+
+    wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
+    noise = np.asarray(jax.random.normal(jax.random.key(0), (37, 4)), np.float64)
+    fake = special.expit(mlp(noise, wide["generator"]["MLP_0"]))
+    real = images.arrays["image"].reshape(29, 6).astype(np.float64)
+    judge = wide["discriminator"]["MLP_0"]
+    right = np.sum(mlp(real, judge) > 0), np.sum(mlp(fake, judge) < 0)
+    assert 0 < right[0] < 29 and 0 < right[1] < 37  # some verdicts are wrong, some right
+    C1, C2 = np.cov(real.T), np.cov(fake.T)
+    means = np.sum((real.mean(0) - fake.mean(0)) ** 2)
+    expected = {
+        "pixel_frechet": means + np.trace(C1 + C2 - 2 * linalg.sqrtm(C1 @ C2).real),
+        "discriminator_accuracy": right[0] / 58 + right[1] / 74,
+    }
+    assert found == pytest.approx(expected, rel=1e-4)
