@@ -1,14 +1,12 @@
 """The command `python -m benchmarks NAME | all | costs | aot | scaling`, or `--compare A B`."""
 
-import importlib
-import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.aot.command import aot, check_output, scaling
 from benchmarks.ledger.costs import print_costs
-from jaxgen.cli import run_command
+from benchmarks.select import SHORT_NAMES, find_experiment, full_name
 from jaxgen.cli.parsing import parse
 from jaxgen.devices.runtime import tune_allocator
 from jaxgen.errors import UserError
@@ -46,27 +44,12 @@ def main(args: list[str]) -> None:
         run(name, parse(Options, args[1:], f"benchmarks {name}"))
 
 
-def main_one(name: str) -> None:
-    """The command `python -m benchmarks.NAME`."""
-    run_command(lambda args: main([name, *args]), sys.argv[1:])
-
-
-def _models() -> dict[str, str]:
-    """Benchmark to experiment: gpt is gpt-python, unless two experiments begin alike."""
-    names = experiment_names()
-    first = [name.split("-")[0] for name in names]
-    return {
-        word if first.count(word) == 1 else name: name
-        for word, name in zip(first, names, strict=True)
-    }
-
-
 def _known() -> list[str]:
-    return [*_benchmarks(), "all", *COMMANDS]
+    return [*_benchmarks(), *SHORT_NAMES, "all", *COMMANDS]
 
 
 def _benchmarks() -> list[str]:
-    return ["equations", "attention", *_models()]
+    return ["equations", "attention", *experiment_names()]
 
 
 def _usage() -> str:
@@ -100,7 +83,7 @@ def run(name: str, options: Options) -> None:
 
     path = options.json or RESULTS / f"{name}{'-short' if options.short else ''}.json"
     check_output(path)
-    chosen = _benchmarks() if name == "all" else [name]
+    chosen = ["equations", "attention", *SHORT_NAMES] if name == "all" else [name]
     with compiling_anew():
         ceilings = find_ceilings(short=options.short)
         record = Record({}, options.short)
@@ -134,15 +117,9 @@ def _measure(name: str, short: bool) -> tuple[list[dict], list[dict]]:
 
         return run_attention(short=short)
     from benchmarks.ledger.devices import run_devices
-    from benchmarks.ledger.model import Sweep, change_batch, run_model
-    from jaxgen.experiments.registry import find_experiment
+    from benchmarks.ledger.model import run_model
 
-    experiment = find_experiment(_models()[name])()
-    if importlib.util.find_spec(f"benchmarks.{name}"):
-        sweeps = importlib.import_module(f"benchmarks.{name}").SWEEPS
-    else:  # a new experiment has a benchmark before it has a file here
-        batch = experiment.batch_size
-        sweeps = {"batch": Sweep((batch // 2, batch, 2 * batch), change_batch)}
-    rows, exponents = run_model(name, experiment, sweeps, short=short)
-    rows += run_devices(name, _models()[name], experiment, short=short)
+    experiment = find_experiment(name)
+    rows, exponents = run_model(name, experiment, short=short)
+    rows += run_devices(name, full_name(name), experiment, short=short)
     return rows, exponents

@@ -30,7 +30,7 @@ class AotOptions:
     """Compile an experiment's real step by the real compiler and print what it will cost."""
 
     experiment: tyro.conf.Positional[str]
-    """An experiment of `python train.py`, or a preset: gpt2-124m, gpt3-1.3b."""
+    """An experiment of `python train.py`."""
     topology: str = "v5e:4x4"
     """A TPU slice, generation:shape, or GPUs of one host, h100:1 to h100:8."""
     parallel: Literal["pmap", "mesh"] = "mesh"
@@ -54,13 +54,13 @@ class AotOptions:
 def aot(args: list[str]) -> None:
     """Compile an experiment's step for absent chips: aot EXPERIMENT --topology v5e:4x4."""
     options = parse(AotOptions, args, "benchmarks aot")
-    from benchmarks.aot.compile import presets
+    from benchmarks import select
     from benchmarks.aot.topology import check_topology
 
     check_topology(options.topology)
     if options.json is not None:
         check_output(options.json)
-    found = presets.find(
+    found = select.find(
         options.experiment, batch_size=options.batch_size, accumulate=options.accumulate,
         attention=options.attention, remat=options.remat or None,
     )  # fmt: skip
@@ -79,8 +79,8 @@ def aot(args: list[str]) -> None:
 class ScalingOptions:
     """Compile two GPTs for 1 to 256 chips: a table of how the step would scale."""
 
-    presets: tuple[str, ...] = ("gpt2-124m", "gpt3-1.3b")
-    """What to compile: presets or experiments."""
+    experiments: tuple[str, ...] = ("gpt2-124m", "gpt3-1.3b")
+    """What to compile."""
     topologies: tuple[str, ...] = ("v5e:1x1", "v5e:2x2", "v5e:4x4", "v5e:8x8", "v5e:16x16")
     """The slices."""
     batch_size: int = 256

@@ -160,13 +160,13 @@ def _model_flops(table: Table, convention: str) -> float:
 
     What is recomputed in the backward pass is no part of the model's FLOPs.
     """
-    if convention == "jaxgen" and table.name != "gpt":
+    if convention == "jaxgen" and not table.is_transformer:
         return table.matmul_flops
     known = {each.name: each for each in CONVENTIONS}
     if convention not in known:
         raise UserError(f"There is no convention {convention!r}; known are {', '.join(known)}.")
     sizes = table.sizes
-    if table.name != "gpt":
+    if not table.is_transformer:
         raise UserError(f"--convention {convention} counts transformers: leave it out here.")
     return known[convention].flops_per_token(table) * sizes["B"] * sizes["T"]
 

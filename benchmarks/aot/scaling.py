@@ -5,9 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.aot.compile import compile_step, describe, presets
+from benchmarks import select
+from benchmarks.aot.compile import compile_step, describe
 from benchmarks.aot.topology import num_chips
 from jaxgen.errors import UserError
+
+SPLIT = {"gpt2-124m": "data", "gpt3-1.3b": "fsdp"}
+"""The axis of the mesh that all chips go to: a state that fits a chip is copied, a larger one split."""
+
+PER_CHIP = {"gpt2-124m": 4}
+"""Sequences that a chip of 16 GB holds the activations of; one where none is given."""
 
 _HEADINGS = (
     "model", "batch", "chips", "split", "global batch", "in pieces", "fits", "GB a chip",
@@ -22,16 +29,16 @@ def run_scaling(options: Any, topology: Callable) -> None:
     """
     cases = [
         (name, growth, slice_name, _case(name, growth, num_chips(slice_name), options))
-        for name in options.presets
+        for name in options.experiments
         for growth in ("fixed", "growing")
         for slice_name in options.topologies
     ]
-    for name in options.presets:
-        presets.find(name, attention=options.attention)
+    for name in options.experiments:
+        select.find(name, attention=options.attention)
     rows = []
     for name, growth, slice_name, case in cases:
-        found = presets.find(name, attention=options.attention, **case)
-        mesh = f"{presets.SPLIT.get(name, 'data')}={num_chips(slice_name)}"
+        found = select.find(name, attention=options.attention, **case)
+        mesh = f"{SPLIT.get(name, 'data')}={num_chips(slice_name)}"
         result = compile_step(name, *found, topology(slice_name), mesh=mesh)
         print(describe(result), flush=True)
         rows.append(result.to_json() | {"growth": growth})
@@ -44,7 +51,7 @@ def run_scaling(options: Any, topology: Callable) -> None:
 
 def _case(name: str, growth: str, chips: int, options: Any) -> dict[str, int]:
     """Global batch and the pieces it is taken in: never more at once than a chip is to hold."""
-    per_chip = options.batch_per_chip or presets.PER_CHIP.get(name, 1)
+    per_chip = options.batch_per_chip or PER_CHIP.get(name, 1)
     if growth == "growing":
         return {"batch_size": per_chip * chips, "accumulate": 1}
     batch = options.batch_size

@@ -95,9 +95,3 @@ def _exponents(rows: list[dict], short: bool) -> list[dict[str, Any]]:
 
 def _on_cpu() -> bool:
     return jnp.zeros(()).devices().pop().platform == "cpu"
-
-
-if __name__ == "__main__":
-    from benchmarks.cli import main_one
-
-    main_one("attention")

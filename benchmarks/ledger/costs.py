@@ -9,6 +9,7 @@ from jaxgen.costs import conventions, render
 from jaxgen.costs.equations import EQUATION_ROWS, equation_costs
 from jaxgen.costs.table import Table
 from jaxgen.errors import UserError
+from jaxgen.experiments.registry import experiment_names
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class CostOptions:
     """Print what a training step, or an equation with its gradient, costs: one row an operation."""
 
     name: tyro.conf.Positional[str]
-    """An experiment, a preset (gpt2-124m, gpt3-1.3b), or the id of an equation."""
+    """An experiment, or the id of an equation."""
     batch_size: int | None = None
     """Examples in a step; the experiment's own where none is given."""
     remat: bool = False
@@ -30,13 +31,13 @@ def print_costs(args: list[str]) -> None:
     options = parse(CostOptions, args, "benchmarks costs")
     table = find_table(options)
     print(render.markdown(table) if options.markdown else render.text(table))
-    if table.name == "gpt":
+    if table.is_transformer:
         print(f"\nTraining FLOPs of this model by each convention:\n\n{conventions.compare(table)}")
 
 
 def find_table(options: CostOptions) -> Table:
     """The table that the options name; a UserError lists what there is."""
-    from benchmarks.aot.compile import presets
+    from benchmarks import select
     from benchmarks.ledger.equations import sizes_of
 
     if options.name in EQUATION_ROWS:
@@ -46,14 +47,14 @@ def find_table(options: CostOptions) -> Table:
                 "measures: leave --batch-size and --remat out."
             )
         return equation_costs(options.name, sizes_of(options.name))
-    if options.name not in presets.names():
+    if select.full_name(options.name) not in experiment_names():
         raise UserError(
-            f"Nothing named {options.name!r} has costs; known are {', '.join(presets.names())}, and "
+            f"Nothing named {options.name!r} has costs; known are {', '.join(experiment_names())}, and "
             "each id that `jaxgen equations` lists."
         )
     if options.batch_size is not None and options.batch_size < 1:
         raise UserError(f"--batch-size {options.batch_size} is no batch: give 1 or more.")
-    experiment, data = presets.find(
+    experiment, data = select.find(
         options.name, batch_size=options.batch_size, remat=options.remat or None
     )
     return experiment.costs(data.spec)

@@ -160,9 +160,3 @@ def _filled(shapes: Mapping[str, jax.ShapeDtypeStruct], sizes: Mapping[str, int]
         else jax.random.normal(key, shape.shape) if math.prod(shape.shape) > 1 else jnp.ones(())
         for key, (name, shape) in zip(keys, shapes.items(), strict=True)
     }  # fmt: skip
-
-
-if __name__ == "__main__":
-    from benchmarks.cli import main_one
-
-    main_one("equations")

@@ -1,8 +1,7 @@
 """A training step measured: the program that trains, beside its mathematics, walk and XLA count."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,23 +16,27 @@ from jaxgen.costs.walk.count import count, xla_flops
 from jaxgen.data import Data
 from jaxgen.families.base import Experiment
 
+SHARES = (0.25, 0.5, 1, 2, 4)
+"""Of the experiment's own batch size and width: what a sweep takes."""
 
-@dataclass(frozen=True)
-class Sweep:
-    """One size that is varied, and how an experiment takes it."""
-
-    values: tuple[int, ...]
-    change: Callable[[Any, int], Experiment]
+DEPTHS = (1, 2, 4, 8)
 
 
-def change_batch(experiment: Experiment, size: int) -> Experiment:
-    """B examples in a step."""
-    return replace(experiment, batch_size=size)
+def sweeps(experiment: Experiment) -> dict[str, dict[int, Experiment]]:
+    """Batch, width and depth: size to the experiment at that size, as far as its model can be scaled."""
+    batches = {max(1, int(share * experiment.batch_size)) for share in SHARES[:-1]}
+    found = {"batch": {size: replace(experiment, batch_size=size) for size in sorted(batches)}}
+    model = getattr(experiment, "model", None)
+    if model is None:
+        return found
+    widths = {max(1, int(share * model.width)) for share in SHARES}
+    for what, sizes in (("width", sorted(widths)), ("depth", DEPTHS)):
+        scaled = {size: model.scaled(**{what: size}) for size in sizes}
+        found[what] = {size: replace(experiment, model=config) for size, config in scaled.items()}
+    return found
 
 
-def run_model(
-    name: str, experiment: Experiment, sweeps: Mapping[str, Sweep], *, short: bool
-) -> tuple[list[dict], list[dict]]:
+def run_model(name: str, experiment: Experiment, *, short: bool) -> tuple[list[dict], list[dict]]:
     """(rows, exponents) of an experiment as it is and along each sweep; without ceilings yet.
 
     A short run takes two points of the first sweep.
@@ -41,12 +44,10 @@ def run_model(
     data = experiment.load()
     rows = [measure_step(name, "as trained", experiment, data, short=short)]
     exponents = []
-    for what, sweep in list(sweeps.items())[: 1 if short else None]:
-        values = sweep.values[:2] if short else sweep.values
-        found = []
+    for what, sizes in list(sweeps(experiment).items())[: 1 if short else None]:
+        values, found = list(sizes)[: 2 if short else None], []
         for value in values:
-            changed = sweep.change(experiment, value)
-            row = measure_step(name, f"{what} {value}", changed, data, short=short)
+            row = measure_step(name, f"{what} {value}", sizes[value], data, short=short)
             found.append(row | {"sweep": what, "value": value})
         rows += found
         for quantity, key in (("time", "median_seconds"), ("FLOPs", "mathematics_flops")):

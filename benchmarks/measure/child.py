@@ -88,12 +88,12 @@ def _devices(experiment: str, parallel: str, batch: str, short: str) -> dict:
     import numpy as np
 
     from benchmarks.measure.timing import measure
+    from benchmarks.select import find_experiment
     from jaxgen import runner
     from jaxgen.devices.runtime import tune_allocator
-    from jaxgen.experiments.registry import find_experiment
 
     tune_allocator()
-    chosen = replace(find_experiment(experiment)(), batch_size=int(batch))
+    chosen = replace(find_experiment(experiment), batch_size=int(batch))
     data = chosen.load()
     steps = 2 if short == "1" else chosen.steps_per_dispatch
     task, order, plan, state = runner.prepare(chosen, data, runner.Devices(parallel))

@@ -108,6 +108,11 @@ class Table:
         return sum(row.least_bytes(phase) for row in self.rows)
 
     @property
+    def is_transformer(self) -> bool:
+        """Whether layers, heads and lengths are among its letters, as conventions on GPTs want them."""
+        return {"L", "N", "H", "T", "D", "F", "V", "M"} <= set(self.sizes)
+
+    @property
     def parameters(self) -> int:
         """How many numbers the parameters hold."""
         return sum(row.value(row.parameters) for row in self.rows)

@@ -1,7 +1,11 @@
-"""The experiments by name, found by their files: `vae_digits.py` is `vae-digits`."""
+"""The experiments by name, found by their files: `vae_digits.py` is `vae-digits`.
+
+A p between two digits is a point: `gpt3_1p3b.py` is `gpt3-1.3b`.
+"""
 
 import importlib
 import pkgutil
+import re
 
 import jaxgen.experiments
 from jaxgen.errors import UserError
@@ -13,7 +17,7 @@ _OWN = ("preset", "registry")
 
 def experiment_names() -> list[str]:
     """Every experiment's name, sorted; whether its file is sound shows when it is asked for."""
-    return sorted({module.replace("_", "-") for module in _modules()})
+    return sorted({_name(module) for module in _modules()})
 
 
 def find_preset(name: str) -> Preset:
@@ -25,7 +29,7 @@ def find_preset(name: str) -> Preset:
     names = experiment_names()
     if name not in names:
         raise UserError(f"There is no experiment {name!r}; {did_you_mean(name, names)}.")
-    modules = [module for module in _modules() if module.replace("_", "-") == name]
+    modules = [module for module in _modules() if _name(module) == name]
     files = [f"jaxgen/experiments/{module}.py" for module in modules]
     if len(files) > 1:
         raise UserError(f"{' and '.join(files)} are both named {name}: rename one of them.")
@@ -55,6 +59,10 @@ def summaries() -> dict[str, str]:
         except UserError as error:
             found[name] = f"BROKEN: {error}"
     return found
+
+
+def _name(module: str) -> str:
+    return re.sub(r"(?<=\d)p(?=\d)", ".", module).replace("_", "-")
 
 
 def _modules() -> list[str]:

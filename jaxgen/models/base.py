@@ -20,6 +20,11 @@ class ModelConfig(ABC):
     def make(self, *sizes: Any) -> Any:
         """The linen module, or modules, for data of these sizes."""
 
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """What `scaled(width=)` sets."""
+
     @abstractmethod
     def scaled(self, *, width: int | None = None, depth: int | None = None) -> Self:
         """The same architecture with hidden layers of that width, or so many of them; for sweeps."""

@@ -18,9 +18,9 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from jaxgen.devices.processes import is_main
 from jaxgen.errors import UserError, printable
 from jaxgen.runs import stored
-from jaxgen.devices.processes import is_main
 from jaxgen.runs.manifest import (
     Manifest,
     changed_leaves,
@@ -28,8 +28,8 @@ from jaxgen.runs.manifest import (
     own_digest,
     refuse_other_model,
 )
-from jaxgen.training.state import State
 from jaxgen.runs.stored import Damaged
+from jaxgen.training.state import State
 
 UNFINISHED = re.compile(r"(\d+)\.(saving|removing|orbax).*")  # what a killed process leaves
 FULL = ("No space left on device", "File too large", "Disk quota exceeded")

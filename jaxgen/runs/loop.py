@@ -10,14 +10,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxgen.devices.plan import Plan, Report
+from jaxgen.devices.processes import is_main
 from jaxgen.errors import Interrupted, UserError
 from jaxgen.runs.checkpoint import Checkpoints
-from jaxgen.devices.processes import is_main
 from jaxgen.runs.log import MetricsLog, plot_curves
-from jaxgen.training.metrics import to_floats
-from jaxgen.devices.plan import Plan, Report
 from jaxgen.runs.progress import Progress
 from jaxgen.runs.run import Run
+from jaxgen.training.metrics import to_floats
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 

@@ -8,10 +8,12 @@ from jaxgen.data.kind import Data, Kind, Source, whole
 from jaxgen.data.reading import as_path
 from jaxgen.data.text.dataset import Tokens
 from jaxgen.data.text.files import python_reference, text_file
+from jaxgen.data.text.synthetic import Ids, random_tokens
 from jaxgen.data.text.tfds import tfds_text
 from jaxgen.data.text.tokenizers import (
     TOKENIZERS,
     CharacterTokenizer,
+    NumberTokenizer,
     Tokenizer,
     WordTokenizer,
     tokenizer_from_json,
@@ -50,14 +52,17 @@ class TextSpec:
 
 
 def text_data(
-    train: str, test: str, *, tokenizer: str = "characters", seq_len: int | None = None
+    train: str | Ids, test: str | Ids, *, tokenizer: str = "characters", seq_len: int | None = None
 ) -> Data:
-    """The tokens of two parts of a text, and the tokenizer made for it.
+    """The tokens of two parts of a text, and the tokenizer made for it; tokens stay as they are.
 
     Raises UserError where the tokenizer is not known, seq_len is not given, or the text too short.
     """
     if seq_len is None:
         raise UserError("A text needs a sequence length: set seq_len.")
+    if isinstance(train, Ids):
+        parts = [Tokens({"tokens": part.tokens}, seq_len, None) for part in (train, test)]
+        return Data(*parts, TextSpec(NumberTokenizer(train.vocab_size), int(train.tokens[0])))
     tokenizer = _make_tokenizer(tokenizer, train, test)
     lossy = isinstance(tokenizer, WordTokenizer)
     parts = [
@@ -84,6 +89,7 @@ def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
 KIND = Kind(
     {
         "python-reference": Source(lambda _: python_reference()),
+        "random-tokens": Source(random_tokens, "SIZE"),
         "text": Source(lambda file: text_file(as_path(file)), "FILE"),
         "tfds": Source(tfds_text, "NAME"),
     },

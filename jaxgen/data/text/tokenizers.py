@@ -220,10 +220,52 @@ class WordTokenizer:
         return cls(tuple(words))
 
 
+@dataclass(frozen=True)
+class NumberTokenizer:
+    """Tokens that stand for nothing but their ids, written as numbers: for data without a text.
+
+    Attributes:
+        vocab_size: V.
+    """
+
+    vocab_size: int
+    name: ClassVar[str] = "numbers"
+
+    def encode(self, text: str) -> Int32[np.ndarray, " n"]:
+        """The numbers between white space.
+
+        Raises:
+            UserError: a word is no number, or one outside of the vocabulary.
+        """
+        for word in text.split():
+            if not (word.isdecimal() and word.isascii() and int(word[:11]) < self.vocab_size):
+                raise UserError(
+                    f"{word!r} is no token of this model: give numbers from 0 to {self.vocab_size - 1}."
+                )
+        return np.array(text.split(), np.int32)
+
+    def decode(self, ids: Int[Any, " n"]) -> str:
+        """The numbers with one space between them."""
+        return " ".join(map(str, _checked(ids, self.vocab_size).tolist()))
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"name": "numbers", "vocab_size": …}`."""
+        return {"name": self.name, "vocab_size": self.vocab_size}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "NumberTokenizer":
+        """The inverse of `to_json`."""
+        size = values["vocab_size"]
+        if type(size) is not int or not 1 <= size < 2**31:
+            raise ValueError(f"vocab_size is {size!r}")
+        return cls(size)
+
+
 TOKENIZERS = {kind.name: kind for kind in (CharacterTokenizer, ByteTokenizer, WordTokenizer)}
 """The tokenizers by the name a user gives."""
 
 
 def tokenizer_from_json(values: Mapping[str, Any]) -> Tokenizer:
     """The tokenizer whose `to_json` gave `values`."""
-    return TOKENIZERS[values["name"]].from_json(values)
+    kinds = TOKENIZERS | {NumberTokenizer.name: NumberTokenizer}
+    return kinds[values["name"]].from_json(values)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from jaxgen.data.specs import TextSpec
+from jaxgen.data import TextSpec
 from jaxgen.errors import UserError
 from jaxgen.families.sampling import TextSampling
 

@@ -85,6 +85,11 @@ class GPTConfig(ModelConfig):
             r"mlp/out/kernel": 0,  # (F, D)
         }
 
+    @property
+    def width(self) -> int:
+        """D."""
+        return self.model_size
+
     def scaled(self, *, width: int | None = None, depth: int | None = None) -> "GPTConfig":
         """D = width and F = 4·D, or L = depth blocks."""
         sizes = {} if width is None else {"model_size": width, "hidden_size": 4 * width}

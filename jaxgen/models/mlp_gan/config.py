@@ -35,6 +35,11 @@ class MLPGANConfig(ModelConfig):
             MLPDiscriminator(self.discriminator_sizes, self.discriminator_dropout),
         )
 
+    @property
+    def width(self) -> int:
+        """Of the generator's first hidden layer."""
+        return self.generator_sizes[0]
+
     def scaled(self, *, width: int | None = None, depth: int | None = None) -> "MLPGANConfig":
         """Both players alike: layers of that width, or so many as wide as the generator's first."""
         both = (self.generator_sizes, self.discriminator_sizes)

@@ -28,6 +28,11 @@ class MLPVAEConfig(ModelConfig):
 
         return MLPVAE(self.hidden_sizes, self.latent_size, self.decoder, image_shape)
 
+    @property
+    def width(self) -> int:
+        """Of the first hidden layer."""
+        return self.hidden_sizes[0]
+
     def scaled(self, *, width: int | None = None, depth: int | None = None) -> "MLPVAEConfig":
         """Every hidden layer of that width, or so many as wide as the first."""
         sizes = self.hidden_sizes if width is None else (width,) * len(self.hidden_sizes)
