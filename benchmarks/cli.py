@@ -77,8 +77,8 @@ def run(name: str, options: Options) -> None:
     """Measure, print and write; a result above its ceiling ends with status 1."""
     tune_allocator()
     from benchmarks.ledger.model import set_against
-    from benchmarks.ledger.plots import plot_roofline, plot_sweeps
     from benchmarks.measure.ceilings import best_of, find_ceilings
+    from benchmarks.measure.plots import plot_roofline, plot_sweeps
     from benchmarks.measure.record import Record, markdown, write
     from benchmarks.measure.timing import compiling_anew
 

@@ -16,8 +16,8 @@ from typing import Any
 import jax
 
 from benchmarks.aot.hlo import Schedule, read_schedule
-from benchmarks.aot.shard import shard, step_shapes
 from benchmarks.aot.topology import Topology
+from benchmarks.measure.shapes import shard, step_shapes
 from benchmarks.measure.timing import compiling_anew
 from jaxgen.costs.conventions import CONVENTIONS
 from jaxgen.costs.hardware import Accelerator, find_accelerator

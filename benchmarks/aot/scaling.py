@@ -44,7 +44,7 @@ def run_scaling(options: Any, topology: Callable) -> None:
         rows.append(result.to_json() | {"growth": growth})
         _write(options.output, rows)
     print(markdown(rows))
-    from benchmarks.ledger.plots import plot_aot_scaling
+    from benchmarks.measure.plots import plot_aot_scaling
 
     plot_aot_scaling(rows, options.output.with_suffix(".svg"))
 

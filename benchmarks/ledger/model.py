@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.aot.shard import step_shapes
 from benchmarks.measure.ceilings import Ceilings
 from benchmarks.measure.fit import fitted_exponent
+from benchmarks.measure.shapes import step_shapes
 from benchmarks.measure.timing import measure
 from jaxgen import runner
 from jaxgen.costs.roofline import CeilingError, fraction_of_ceiling, roofline

@@ -13,7 +13,7 @@ from benchmarks.aot import compile as aot
 from benchmarks.aot import scaling, topology
 from benchmarks.aot.hlo import Collective, Schedule, _computations, read_schedule
 from benchmarks.aot.loops import loop_trips
-from benchmarks.aot.shard import Shapes
+from benchmarks.measure.shapes import Shapes
 from benchmarks.measure.timing import compiling_anew
 from jaxgen.costs.conventions import find_convention
 from jaxgen.costs.hardware import find_accelerator
