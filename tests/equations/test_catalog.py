@@ -168,7 +168,7 @@ def test_find_returns_the_entry_or_names_the_nearest():
 
 def test_the_room_imports_jax_and_itself_only():
     allowed = {"jax", "jaxtyping", "jaxgen.equations", "jaxgen.errors"}
-    standard = {"math", "typing", "collections", "dataclasses", "difflib", "types"}
+    standard = {"math", "functools", "typing", "collections", "dataclasses", "difflib", "types"}
     for file in Path(equations.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
