@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.measure import measure
+from jaxgen.catalog import EQUATIONS
 from jaxgen.costs.count import count, xla_flops
 from jaxgen.costs.equations import equation_costs
 from jaxgen.costs.table import Table
-from jaxgen.equations.catalog import EQUATIONS
 from jaxgen.equations.entry import Equation
 
 MEBI = 2**20

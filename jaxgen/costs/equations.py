@@ -25,7 +25,7 @@ _Rows = Callable[[Sizes], list[Row]]
 
 
 def equation_costs(equation_id: str, sizes: Sizes) -> Table:
-    """The cost table of one equation of `jaxgen.equations.catalog`.
+    """The cost table of one equation of `jaxgen.catalog`.
 
     Raises:
       KeyError: there is no equation of that id (the nearest is named), or a letter has no size.

@@ -104,7 +104,8 @@ ENTRIES = (
         verdict="arithmetic",
         explanation="The scores are right. Equal weights would need equal scores: the softmax of"
         " 4, 5, 6 leans towards the last key, and that of 12, 15, 18 nearly picks it. The output"
-        " sums over keys, so it is one column of three numbers, not a matrix of thirds.",
+        " sums over keys, so it is one column of three numbers, not a matrix of thirds: with the"
+        " weights that the example prints, its own formula gives 8, 8, 8.",
         paper=_VASWANI,
         link=_VASWANI_LINK,
         shapes={"query": "T H", "key": "S H", "value": "S U"},

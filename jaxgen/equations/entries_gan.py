@@ -138,7 +138,9 @@ ENTRIES = (
         r" E_{x \sim p_{data}}[D(x)] - E_{z \sim p_z}[D(G(z))]",
         verdict="missing constraint",
         explanation="This is the Wasserstein-1 distance only when D is 1-Lipschitz, which is not"
-        " said; with D free, any critic that separates can be scaled, and the maximum is infinite."
+        " said. With D free and unbounded, any critic that separates can be scaled, and the maximum"
+        " is infinite; with D a probability, the maximum is the total variation between the two"
+        " distributions, which is 1 whenever they do not overlap, however near they are."
         " The function divides by the critic's Lipschitz constant instead of assuming it is 1. In"
         " training the bound comes from weight clipping (the paper), a gradient penalty (Gulrajani"
         " et al. 2017) or spectral normalisation (Miyato et al. 2018). The example's critic is"
@@ -160,9 +162,10 @@ ENTRIES = (
         printed=r"L_D = -\text{E}[D(x)] - \text{E}[D(G(z))]",
         corrected=r"L_D = -E_{x \sim p_{data}}[D(x)] + E_{z \sim p_z}[D(G(z))]",
         verdict="sign",
-        explanation="As printed both terms push scores up, of real and generated data alike: there"
-        " is no finite optimum, the two are never separated, and the generator has nothing to"
-        " follow. The second term needs a plus.",
+        explanation="As printed both terms push scores up, of real and generated data alike: the two"
+        " are never separated, and the generator has nothing to follow. For an unbounded score there"
+        " is no finite optimum; for a probability, which 003 calls its D, the least value is −2, at"
+        " D = 1 everywhere. The second term needs a plus.",
         paper=f"{_ARJOVSKY}, eq. (3)",
         link=_ARJOVSKY_LINK,
         shapes=_SCORE_SHAPES,
@@ -193,7 +196,9 @@ ENTRIES = (
         corrected=r"L_D = H(0.9, D(x)) + H(0, D(G(z))),\quad"
         r" H(a, p) = -a \log p - (1 - a) \log(1 - p)",
         verdict="advice",
-        explanation="The code trains D towards 0.9 on real and 0.1 on generated data. With targets"
+        explanation="The code's labels, 0.9 for what it calls real and 0.1 for what is generated, read"
+        " as the loss of D that they are meant for. As written the code trains the generator, and what"
+        " it labels real is Gaussian noise: see code.mnist-gan. With targets"
         " a and b the best D is (a p_data + b p_model) / (p_data + p_model): a positive b puts"
         " p_model into the numerator, so samples far from all data keep a score of b that pulls"
         " them nowhere. The advice is to smooth the real side only, b = 0.",

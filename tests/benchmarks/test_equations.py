@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks import attention, equations
+from jaxgen.catalog import EQUATIONS
 from jaxgen.costs.count import count
 from jaxgen.costs.equations import causal_attention_costs, equation_costs
-from jaxgen.equations.catalog import EQUATIONS
 
 
 def test_every_equation_is_measured_beside_its_mathematics():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import jaxgen.costs
 from benchmarks.equations import program, with_gradients
+from jaxgen.catalog import EQUATIONS
 from jaxgen.costs import render
 from jaxgen.costs.count import count
 from jaxgen.costs.equations import EQUATION_ROWS, causal_attention_costs, equation_costs
@@ -21,7 +22,6 @@ from jaxgen.costs.gpt import gpt_step
 from jaxgen.costs.rows import adam, elementwise, matmul
 from jaxgen.costs.table import CONTRACTIONS, PHASES, Table
 from jaxgen.costs.vae import vae_step
-from jaxgen.equations.catalog import EQUATIONS
 from jaxgen.models.gan_config import GANConfig
 from jaxgen.models.gpt_config import GPTConfig
 from jaxgen.models.vae_config import VAEConfig

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import log_expit
 
-from jaxgen.equations.catalog import EQUATIONS
+from jaxgen.catalog import EQUATIONS
 from jaxgen.models.gan import Discriminator, Generator
 from jaxgen.models.gan_config import GANConfig
 from jaxgen.objectives.gan import LOSSES, choose_losses, make_gan_losses
