@@ -74,8 +74,10 @@ def _show_equation(equation: Equation, console: Console) -> None:
     _section(console, "The form to use", equation.corrected)
     _section(console, "Why", equation.explanation)
     _section(console, "Source", f"{equation.paper}\n{equation.link}")
-    signature = "\n".join(f"{name}: {shape}" for name, shape in equation.shapes.items())
-    _section(console, f"{_name(equation.function)}, shapes of its arguments", signature)
+    shapes = [*equation.shapes.items(), *equation.results.items()]
+    signature = "\n".join(f"{name}: {shape}" for name, shape in shapes)
+    heading = f"{_name(equation.function)}, shapes of its arguments and of what it gives"
+    _section(console, heading, signature)
     _section(console, "Example", _arguments(equation.example.arguments))
     _section(console, "Gives", _results(equation.run(), equation.example))
     as_printed = equation.run_printed()

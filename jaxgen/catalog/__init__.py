@@ -1,5 +1,7 @@
 """What the documents say, as printed and as it should be: every formula, algorithm and piece of code.
 
+A new equation is its function in `jaxgen.equations`, one record in its family's file here, and its test.
+
 `EQUATIONS` and `PASSAGES` hold the records by id, formulas in the documents' order by family; `find`
 looks one up. An equation's record holds both forms as LaTeX and as functions, with an example on which
 they can be run (see `record.Equation`).
@@ -8,10 +10,9 @@ they can be run (see `record.Equation`).
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jaxgen.catalog.algorithms import PASSAGES as _PASSAGES
+from jaxgen.catalog import algorithms, attention, gan, language, transformer, vae
 from jaxgen.catalog.passage import PASSAGE_VERDICTS, Passage
-from jaxgen.equations import entries_attention, entries_gan, entries_transformer, entries_vae
-from jaxgen.equations.entry import VERDICTS, Equation, Example, Run, Verdict
+from jaxgen.catalog.record import VERDICTS, Equation, Example, Run, Verdict
 from jaxgen.errors import UserError
 from jaxgen.suggest import nearest
 
@@ -23,11 +24,13 @@ __all__ = [
 EQUATIONS: Mapping[str, Equation] = MappingProxyType(
     {
         equation.id: equation
-        for family in (entries_attention, entries_gan, entries_vae, entries_transformer)
+        for family in (attention, gan, vae, language, transformer)
         for equation in family.ENTRIES
     }
 )
-PASSAGES: Mapping[str, Passage] = MappingProxyType({passage.id: passage for passage in _PASSAGES})
+PASSAGES: Mapping[str, Passage] = MappingProxyType(
+    {passage.id: passage for passage in algorithms.PASSAGES}
+)
 
 
 def find(entry_id: str) -> Equation | Passage:
