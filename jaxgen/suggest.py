@@ -5,8 +5,15 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, choices: Iterable[str], cutoff: float = 0.5) -> str | None:
-    """The choice that is most like the name; None where none is at least `cutoff` like it (0 to 1)."""
-    return next(iter(difflib.get_close_matches(name, list(choices), n=1, cutoff=cutoff)), None)
+    """The choice most like the name, None where none is like it by the cutoff.
+
+    Args:
+      name: what was asked for. choices: what there is.
+      cutoff: from 0, where the nearest is named however far it is, to 1, where only the same name is.
+        difflib's ratio, twice the characters in common over those of both.
+    """
+    found = difflib.get_close_matches(name, list(choices), n=1, cutoff=cutoff)
+    return found[0] if found else None
 
 
 def did_you_mean(name: str, choices: Iterable[str], cutoff: float = 0.5) -> str:

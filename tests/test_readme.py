@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen.book.equations import markdown_table
-from jaxgen.equations.catalog import EQUATIONS
+from jaxgen.catalog import EQUATIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

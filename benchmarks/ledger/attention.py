@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from benchmarks.ledger.equations import costs, measured, with_gradients
 from benchmarks.measure.child import forget_peak, resident, run
 from benchmarks.measure.fit import fitted_exponent
-from jaxgen.costs.equations import causal_attention_costs, equation_costs
+from jaxgen.catalog import EQUATIONS
+from jaxgen.catalog.attention import causal_attention_costs
 from jaxgen.equations.attention_forms import FORMS
 
 HEADS, HEAD_SIZE = 4, 64
@@ -62,11 +63,8 @@ def _rows(form: str, causal: bool, short: bool) -> list[dict[str, Any]]:
 
 def _row(form: str, causal: bool, length: int, short: bool) -> dict[str, Any]:
     sizes = {"B": HEADS, "T": length, "S": length, "H": HEAD_SIZE, "U": HEAD_SIZE}
-    table = (
-        causal_attention_costs(sizes)
-        if causal
-        else equation_costs("attention.scaled-dot-product", sizes)
-    )
+    whole = EQUATIONS["attention.scaled-dot-product"]
+    table = causal_attention_costs(sizes) if causal else whole.costs(sizes)
     repetitions = 3 if short or length > 2048 else 7
     given = arguments(HEADS, length, HEAD_SIZE)
     return {

@@ -6,7 +6,6 @@ import tyro
 
 from jaxgen.cli.parsing import parse
 from jaxgen.costs import conventions, render
-from jaxgen.costs.equations import EQUATION_ROWS, equation_costs
 from jaxgen.costs.table import Table
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
@@ -38,23 +37,30 @@ def print_costs(args: list[str]) -> None:
 def find_table(options: CostOptions) -> Table:
     """The table that the options name; a UserError lists what there is."""
     from benchmarks import select
-    from benchmarks.ledger.equations import sizes_of
 
-    if options.name in EQUATION_ROWS:
-        if options.batch_size is not None or options.remat:
-            raise UserError(
-                f"{options.name} is an equation, whose sizes are those that `benchmarks equations` "
-                "measures: leave --batch-size and --remat out."
-            )
-        return equation_costs(options.name, sizes_of(options.name))
     if select.full_name(options.name) not in experiment_names():
-        raise UserError(
-            f"Nothing named {options.name!r} has costs; known are {', '.join(experiment_names())}, and "
-            "each id that `jaxgen equations` lists."
-        )
+        return _equation_table(options)
     if options.batch_size is not None and options.batch_size < 1:
         raise UserError(f"--batch-size {options.batch_size} is no batch: give 1 or more.")
     experiment, data = select.find(
         options.name, batch_size=options.batch_size, remat=options.remat or None
     )
     return experiment.costs(data.spec)
+
+
+def _equation_table(options: CostOptions) -> Table:
+    # Imported only where an equation is asked for: it imports jax, which a step's table does without.
+    from jaxgen.catalog import EQUATIONS
+
+    if options.name not in EQUATIONS:
+        raise UserError(
+            f"Nothing named {options.name!r} has costs; known are {', '.join(experiment_names())}, and "
+            "the id of each equation that `jaxgen equations` lists."
+        )
+    if options.batch_size is not None or options.remat:
+        raise UserError(
+            f"{options.name} is an equation, whose sizes are those that `benchmarks equations` "
+            "measures: leave --batch-size and --remat out."
+        )
+    equation = EQUATIONS[options.name]
+    return equation.costs(equation.sizes)

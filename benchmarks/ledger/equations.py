@@ -1,7 +1,8 @@
 """`python -m benchmarks.ledger.equations`: every equation of the catalogue, its value and gradient.
 
 Each is one program: the value, and by `jax.vjp` the gradient by every argument that has one. Nearly all
-are bound by memory, so their least bytes decide; sizes are such that no argument fits a cache.
+are bound by memory, so their least bytes decide. What is measured, and at which sizes, stands in each
+equation's record.
 """
 
 import math
@@ -14,86 +15,28 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.measure.timing import measure
-from jaxgen.costs.equations import equation_costs
+from jaxgen.catalog import EQUATIONS, Equation
 from jaxgen.costs.table import Table
 from jaxgen.costs.walk.count import count, xla_flops
-from jaxgen.equations.catalog import EQUATIONS
-from jaxgen.equations.entry import Equation
 
-MEBI = 2**20
 SHORT = 64
 """By how much --short divides the leading axes."""
 
-DEFAULTED = ("mask", "epsilon", "base", "beta", "real_label")
-"""Arguments that are left at their default."""
 
-_SIZES: Mapping[str, Mapping[str, int]] = {
-    "attention": {"B": 16, "T": 512, "S": 512, "H": 64, "U": 64},
-    "gan": {"B": 16 * MEBI},
-    "gan.generator": {"B": 4096, "Z": 64, "G1": 512, "X": 784},
-    "vae": {"B": 16 * MEBI},
-    "vae.encoder": {"B": 16384, "X": 784},
-    "vae.decoder": {"B": 16384, "X": 784},
-    "vae.reparameterisation": {"B": 16384, "X": 784},
-    "vae.gaussian-kl": {"B": 16384, "X": 784},
-    "lm": {"B": 8, "T": 256, "V": 8192},
-    "transformer": {"B": 16 * MEBI},
-    "transformer.layer-norm": {"B": 16384, "D": 768},
-    "transformer.rms-norm": {"B": 16384, "D": 768},
-    "transformer.rotary": {"B": 64, "T": 1024, "H": 64},
-    "attention.worked-example": {"T": 4096, "S": 4096, "H": 64, "U": 64},
-}
-"""Sizes of an equation, or of all those of a family that are not named."""
-
-
-def sizes_of(equation_id: str, *, short: bool = False) -> dict[str, int]:
+def sizes_of(equation: Equation, *, short: bool = False) -> dict[str, int]:
     """Shape letters to the sizes that an equation is measured at."""
-    sizes = dict(_SIZES.get(equation_id) or _SIZES[equation_id.split(".")[0]])
+    sizes = dict(equation.sizes)
     if short:
         first = next(iter(sizes))
         sizes[first] = max(1, sizes[first] // SHORT)
-        if equation_id == "attention.worked-example":
-            sizes["S"] = sizes["T"]
     return sizes
 
 
 def program(
     equation: Equation, sizes: Mapping[str, int]
 ) -> tuple[Callable, dict[str, jax.ShapeDtypeStruct]]:
-    """(a function of arrays by name, their shapes), of the arguments that have no default.
-
-    The generator, which the equation takes as a function, is two dense layers with their weights.
-    """
-    if equation.id == "gan.generator":
-        return _generator(equation, sizes)
-    fixed: dict[str, Any] = {}
-    arrays = {}
-    for name, shape in equation.shapes.items():
-        if name in DEFAULTED:
-            continue
-        if shape == "int":
-            fixed[name] = sizes["H"]
-        else:
-            letters = shape.split(",")[0].removesuffix(" or None").split()
-            # '*#B T' broadcasts over the leading axes: none are needed
-            axes = [x.lstrip("*") for x in letters if x != "scalar" and not x.startswith("*#")]
-            dtype = jnp.int32 if shape.endswith("int") else jnp.float32
-            arrays[name] = jax.ShapeDtypeStruct(tuple(sizes[x] for x in axes), dtype)
-    return lambda **given: equation.function(**given, **fixed), arrays
-
-
-def _generator(equation: Equation, sizes: Mapping[str, int]) -> tuple[Callable, dict]:
-    def function(noise, w1, b1, w2, b2):
-        def mlp(z):
-            return jax.nn.sigmoid(jax.nn.relu(z @ w1 + b1[None]) @ w2 + b2[None])
-
-        return equation.function(mlp, noise)
-
-    letters = {"noise": "B Z", "w1": "Z G1", "b1": "G1", "w2": "G1 X", "b2": "X"}
-    return function, {
-        name: jax.ShapeDtypeStruct([sizes[x] for x in axes.split()], jnp.float32)
-        for name, axes in letters.items()
-    }
+    """(a function of arrays by name, their shapes), as the equation's record has them."""
+    return equation.measured, {name: shape.sized(sizes) for name, shape in equation.arrays.items()}
 
 
 def with_gradients(function: Callable) -> Callable:
@@ -114,7 +57,7 @@ def run_equations(*, short: bool) -> list[dict]:
 
 
 def _row(equation: Equation, short: bool) -> dict[str, Any]:
-    sizes = sizes_of(equation.id, short=short)
+    sizes = sizes_of(equation, short=short)
     function, shapes = program(equation, sizes)
     results = jax.eval_shape(lambda arrays: function(**arrays), shapes)
     arguments = (
@@ -123,8 +66,8 @@ def _row(equation: Equation, short: bool) -> dict[str, Any]:
     )
     row = measured(with_gradients(function), arguments, 3 if short else 9)
     letters = ", ".join(f"{letter} {size:,d}" for letter, size in sizes.items())
-    table = equation_costs(equation.id, sizes)
-    return {"benchmark": "equations", "case": f"{equation.id} ({letters})"} | row | costs(table)
+    case = f"{equation.id} ({letters})"
+    return {"benchmark": "equations", "case": case} | row | costs(equation.costs(sizes))
 
 
 def measured(function: Callable, arguments: tuple, repetitions: int) -> dict[str, Any]:

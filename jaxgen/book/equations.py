@@ -16,37 +16,68 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from jaxgen.equations.catalog import EQUATIONS, VERDICTS, Equation, Example, Run, find
+from jaxgen.catalog import (
+    EQUATIONS,
+    PASSAGE_VERDICTS,
+    PASSAGES,
+    VERDICTS,
+    Equation,
+    Example,
+    Passage,
+    Run,
+    find,
+)
 
 
 def list_equations(console: Console) -> None:
-    """Print one line for each equation: id, where it is printed, verdict, what it is."""
-    table = Table(title="The documents' equations", title_justify="left", box=SIMPLE)
-    for name in ("id", "document", "verdict", "what it is"):
-        # Ids are typed back, so they alone may not be broken.
-        table.add_column(name, no_wrap=name == "id", overflow="fold")
-    for equation in EQUATIONS.values():
-        table.add_row(
-            equation.id, escape(equation.document), _verdict(equation), escape(equation.title)
-        )
-    console.print(table)
+    """Print one line for each equation and passage: id, where it is printed, verdict, what it is."""
+    for title, entries in (
+        ("The documents' equations", EQUATIONS),
+        ("Their algorithms, code and words", PASSAGES),
+    ):
+        table = Table(title=title, title_justify="left", box=SIMPLE)
+        for name in ("id", "document", "verdict", "what it is"):
+            # Ids are typed back, so they alone may not be broken.
+            table.add_column(name, no_wrap=name == "id", overflow="fold")
+        for entry in entries.values():
+            table.add_row(entry.id, escape(entry.document), _verdict(entry), escape(entry.title))
+        console.print(table)
 
 
-def show_equation(equation_id: str, console: Console) -> None:
-    """Print one equation in full, and run its example.
+def show_equation(entry_id: str, console: Console) -> None:
+    """Print one equation in full, and run its example; or print one passage.
 
     Raises:
       UserError: there is no such id; the message names the nearest one.
     """
-    equation = find(equation_id)
-    _line(console, f"[bold]{equation.id}[/bold] — {escape(equation.title)}")
+    entry = find(entry_id)
+    _line(console, f"[bold]{entry.id}[/bold] — {escape(entry.title)}")
+    if isinstance(entry, Passage):
+        _show_passage(entry, console)
+    else:
+        _show_equation(entry, console)
+
+
+def _show_passage(passage: Passage, console: Console) -> None:
+    _line(console, f"Verdict: {_verdict(passage)} ({PASSAGE_VERDICTS[passage.verdict]})")
+    _section(console, f"What it says ({passage.document})", passage.says)
+    if passage.wrong:
+        _section(console, "What is wrong with it", passage.wrong)
+    _section(console, "What to do", passage.instead)
+    if passage.source:
+        _section(console, "Source", passage.source)
+
+
+def _show_equation(equation: Equation, console: Console) -> None:
     _line(console, f"Verdict: {_verdict(equation)} ({VERDICTS[equation.verdict]})")
     _section(console, f"As printed ({equation.document})", equation.printed or "not printed")
     _section(console, "The form to use", equation.corrected)
     _section(console, "Why", equation.explanation)
     _section(console, "Source", f"{equation.paper}\n{equation.link}")
-    signature = "\n".join(f"{name}: {shape}" for name, shape in equation.shapes.items())
-    _section(console, f"{_name(equation.function)}, shapes of its arguments", signature)
+    shapes = [*equation.shapes.items(), *equation.results.items()]
+    signature = "\n".join(f"{name}: {shape}" for name, shape in shapes)
+    heading = f"{_name(equation.function)}, shapes of its arguments and of what it gives"
+    _section(console, heading, signature)
     _section(console, "Example", _arguments(equation.example.arguments))
     _section(console, "Gives", _results(equation.run(), equation.example))
     as_printed = equation.run_printed()
@@ -76,9 +107,9 @@ def _markdown_math(latex: str) -> str:
     return "$`" + latex.replace("||", r"\Vert").replace("|", r"\vert ") + "`$"
 
 
-def _verdict(equation: Equation) -> str:
-    colour = {"right": "green", "not printed": "dim"}.get(equation.verdict, "red")
-    return f"[{colour}]{equation.verdict}[/{colour}]"
+def _verdict(entry: Equation | Passage) -> str:
+    colour = {"right": "green", "not printed": "dim"}.get(entry.verdict, "red")
+    return f"[{colour}]{entry.verdict}[/{colour}]"
 
 
 def _line(console: Console, text: str) -> None:

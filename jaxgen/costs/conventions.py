@@ -9,7 +9,7 @@ What the conventions disagree about:
 - whether attention, which has no parameters, counts at all.
 
 Each is training FLOPs for one token, forward and backward. Letters are those of a GPT's cost table,
-and P, all parameters.
+P, all parameters, and P_pos, those of the table of positions: 0 where positions are rotary.
 """
 
 from dataclasses import dataclass
@@ -35,17 +35,24 @@ class Convention:
 
     def flops_per_token(self, table: Table) -> int:
         """Training FLOPs per token of the GPT whose cost table this is."""
-        return evaluate(self.formula, table.sizes | {"P": table.parameters})
+        positions = [row for row in table.rows if row.name == _POSITIONS]
+        counts = {
+            "P": table.parameters,
+            "P_pos": sum(row.value(row.parameters) for row in positions),
+        }
+        return evaluate(self.formula, table.sizes | counts)
 
 
+_POSITIONS = "positions"  # the table's row that owns the learned positions
 _BLOCKS = "L·(4·D·N·H + 2·D·F)"
 
 CONVENTIONS = (
     Convention(
         "jaxgen",
         f"6·{_BLOCKS} + 6·D·V + 12·L·N·H·T",
-        "every matmul as computed: the head, and attention over the whole square",
-        "this project's cost tables, equal to the walk over the step's jaxpr",
+        "every matmul once: the head, and attention over the whole square; no recomputation",
+        "this project's cost tables; the walk over the step's jaxpr finds the same, and what remat or"
+        " blockwise attention compute again on top",
     ),
     Convention(
         "jaxgen, causal half",
@@ -79,8 +86,8 @@ CONVENTIONS = (
     ),
     Convention(
         "nanoGPT",
-        "6·(P - M·D) + 12·L·N·H·T",
-        "PaLM's, without the position table",
+        "6·(P - P_pos) + 12·L·N·H·T",
+        "PaLM's, without the table of learned positions where there is one",
         "nanoGPT, model.py, estimate_mfu, https://github.com/karpathy/nanoGPT",
     ),
     Convention(

@@ -152,7 +152,8 @@ def wasserstein_value(
 def printed_wasserstein_value(real_scores: PerExample, fake_scores: PerExample) -> PerExample:
     """Eq. (9) as 000, 4.1.1 prints it: `D(x) − D(G(z))` with D free.
 
-    A critic that separates at all can be scaled to separate by as much as one likes: max_D V = ∞.
+    An unbounded critic that separates at all can be scaled to separate by as much as one likes:
+    max_D V = ∞. Over probabilities, D in [0, 1], the maximum is the total variation of the two.
     """
     return widen(real_scores) - widen(fake_scores)
 
@@ -165,7 +166,8 @@ def wasserstein_critic_loss(real_scores: PerExample, fake_scores: PerExample) ->
 def printed_wasserstein_critic_loss(real_scores: PerExample, fake_scores: PerExample) -> PerExample:
     """Eq. (10) as 003, 4.2 prints it: `−D(x) − D(G(z))`.
 
-    Both terms push up, so the scores of real and generated data rise together for ever.
+    Both terms push up, so real and generated data rise together: unbounded scores for ever, a
+    probability to D = 1 everywhere, where the loss is least, −2.
     """
     return -widen(real_scores) - widen(fake_scores)
 

@@ -22,15 +22,20 @@ from jaxgen.equations.precision import widen
 def cross_entropy(logits: Float[Array, "*B V"], targets: Int[Array, "*B"]) -> Float[Array, "*B"]:
     """Eq. (1): `−log p(target)` in nats for each token, in float32 whatever the logits are in.
 
-    Values cannot be checked inside a compiled step, so a target of V or more makes the loss NaN,
-    which is hard to overlook; a negative one counts from the end, as in Python.
+    Values cannot be checked inside a compiled step, so a target outside the vocabulary, below 0 or
+    V and more, makes the loss NaN, and its gradient by that token's logits too: neither can be taken
+    for a number. A token that is not to count (padding, a prompt) has any target within 0 .. V − 1, and
+    weight 0 in the caller's sum; a target of −1 with weight 0 is still NaN.
     """
     logits = widen(logits)
     # Shifted by the row's greatest logit before anything is summed, so that nothing overflows and
     # nothing is lost to rounding when logits are large; the shift cancels, hence no gradient.
     shifted = logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
     selected = jnp.take_along_axis(shifted, jnp.expand_dims(targets, -1), axis=-1)
-    return jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)) - jnp.squeeze(selected, -1)
+    nats = jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)) - jnp.squeeze(selected, -1)
+    # A factor, for its NaN reaches the gradient; where a target is within, 1 changes no bit.
+    within = (targets >= 0) & (targets < logits.shape[-1])
+    return nats * jnp.where(within, 1.0, jnp.nan)
 
 
 def sequence_cross_entropy(

@@ -87,8 +87,12 @@ def gelu(x: Float[Array, "*B"]) -> Float[Array, "*B"]:
 
 def gelu_tanh(x: Float[Array, "*B"]) -> Float[Array, "*B"]:
     """Eq. (5): the tanh approximation of Eq. (4), the form that GPT-2 was trained with."""
+    # x³ leaves the range of float16 from x = 40 on, and the gradient would be ∞ · 0. bfloat16 has the
+    # range of float32; widened too, it would keep twice the bytes for the backward pass.
+    wide = widen(x) if x.dtype == jnp.float16 else x
+    inner = wide + 0.044715 * wide * wide * wide
     # ½ (1 + tanh u) = sigmoid(2u), which keeps its digits where tanh u is close to −1.
-    return x * jax.nn.sigmoid(2.0 * math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x))
+    return (wide * jax.nn.sigmoid(2.0 * math.sqrt(2.0 / math.pi) * inner)).astype(x.dtype)
 
 
 def squared_relu(x: Float[Array, "*B"]) -> Float[Array, "*B"]:

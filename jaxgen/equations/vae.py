@@ -34,6 +34,7 @@ def reparameterise(mean: PerFeature, log_variance: PerFeature, noise: PerFeature
 
     The randomness is all in `noise`, standard normal, so gradients reach mean and log_variance.
     """
+    mean, log_variance, noise = widen(mean), widen(log_variance), widen(noise)
     return mean + jnp.exp(0.5 * log_variance) * noise
 
 
@@ -83,7 +84,7 @@ def negative_elbo(reconstruction_nats: PerExample, kl_nats: PerExample) -> PerEx
       reconstruction_nats: `−log p(x|z)` for z drawn from q(z|x) (or its mean over draws).
       kl_nats: `KL(q(z|x) ‖ p(z))`, from Eq. (4).
     """
-    return reconstruction_nats + kl_nats
+    return widen(reconstruction_nats) + widen(kl_nats)
 
 
 def printed_negative_elbo(reconstruction_nats: PerExample, kl_nats: PerExample) -> PerExample:
@@ -92,7 +93,7 @@ def printed_negative_elbo(reconstruction_nats: PerExample, kl_nats: PerExample) 
     Minimising it pays q for leaving the prior, without bound. The printed line also leaves out
     that z is drawn from q.
     """
-    return reconstruction_nats - kl_nats
+    return widen(reconstruction_nats) - widen(kl_nats)
 
 
 def rate_distortion(distortion: PerExample, rate: PerExample, beta: float = 1.0) -> PerExample:
@@ -103,7 +104,7 @@ def rate_distortion(distortion: PerExample, rate: PerExample, beta: float = 1.0)
       rate: `KL(q(z|x) ‖ p(z))`, a divergence between densities over the latent z, in nats.
       beta: the price of a nat.
     """
-    return distortion + beta * rate
+    return widen(distortion) + beta * widen(rate)
 
 
 def printed_rate_distortion(
@@ -122,4 +123,4 @@ def printed_rate_distortion(
     p_mean, p_log_variance = widen(p_mean), widen(p_log_variance)
     log_ratio = q_log_variance - p_log_variance
     squared = jnp.square(q_mean - p_mean) * jnp.exp(-p_log_variance)
-    return distortion + 0.5 * jnp.sum(jnp.expm1(log_ratio) - log_ratio + squared, axis=-1)
+    return widen(distortion) + 0.5 * jnp.sum(jnp.expm1(log_ratio) - log_ratio + squared, axis=-1)

@@ -1,14 +1,17 @@
 """Every equation measured; what the three forms of attention compute, by hand."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from benchmarks.ledger import attention, equations
-from jaxgen.costs.equations import causal_attention_costs, equation_costs
+from jaxgen.catalog import EQUATIONS
+from jaxgen.catalog.attention import causal_attention_costs
 from jaxgen.costs.walk.count import count
-from jaxgen.equations.catalog import EQUATIONS
 
 
 def test_every_equation_is_measured_beside_its_mathematics():
@@ -57,7 +60,7 @@ def test_what_each_form_computes_of_the_square(length):
     Causal, blocks of 256 above the diagonal are left out, and those on it are computed whole.
     """
     sizes = {"B": 1, "T": length, "S": length, "H": 64, "U": 64}
-    square = equation_costs("attention.scaled-dot-product", sizes).matmul_flops
+    square = EQUATIONS["attention.scaled-dot-product"].costs(sizes).matmul_flops
     assert square == 6 * (2 * length**2 * 64)
     for causal in (False, True):
         assert walked("literal", causal, length) == walked("fused", causal, length) == square
@@ -68,3 +71,15 @@ def test_what_each_form_computes_of_the_square(length):
         walked("blockwise", True, length) * blocks**2 == walked("blockwise", False, length) * seen
     )
     assert causal_attention_costs(sizes).matmul_flops * 2 * length == square * (length + 1)
+
+
+def test_a_step_s_costs_need_no_catalogue():
+    """Nor jax, which the catalogue imports: `python -m benchmarks costs vae-digits` answers at once."""
+    program = (
+        "import sys; from benchmarks.costs import print_costs\n"
+        "print_costs(['vae-digits'])\n"
+        "assert not {'jaxgen.catalog', 'jax'} & set(sys.modules), 'the catalogue came along'"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "matmul and convolution FLOPs" in done.stdout

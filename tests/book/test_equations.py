@@ -4,8 +4,8 @@ import re
 import pytest
 from rich.console import Console
 
+from jaxgen import catalog
 from jaxgen.book import equations as book
-from jaxgen.equations import catalog
 from jaxgen.errors import UserError
 
 
@@ -20,18 +20,18 @@ def flat(text):
     return re.sub(r"\s+", "", text)
 
 
-def test_the_list_has_a_line_for_every_equation():
+def test_the_list_has_a_line_for_every_equation_and_passage():
     lines = printed(book.list_equations, width=140).splitlines()
-    for equation in catalog.EQUATIONS.values():
-        (line,) = [line for line in lines if line.split()[:1] == [equation.id]]
-        for text in (equation.document, equation.verdict, equation.title):
+    for entry in (*catalog.EQUATIONS.values(), *catalog.PASSAGES.values()):
+        (line,) = [line for line in lines if line.split()[:1] == [entry.id]]
+        for text in (entry.document, entry.verdict, entry.title):
             assert text in line
 
 
 @pytest.mark.parametrize("width", [60, 80])
 def test_the_list_never_breaks_an_id(width):
     text = printed(book.list_equations, width=width)
-    assert all(equation_id in text for equation_id in catalog.EQUATIONS)
+    assert all(entry_id in text for entry_id in (*catalog.EQUATIONS, *catalog.PASSAGES))
 
 
 @pytest.mark.parametrize("equation", catalog.EQUATIONS.values(), ids=lambda e: e.id)
@@ -44,6 +44,16 @@ def test_a_page_says_everything_that_the_catalogue_knows(equation):
     for text in texts:
         assert flat(text) in page
     assert ("Asprintedgives" in page) == (equation.printed_function is not None)
+
+
+@pytest.mark.parametrize("passage", catalog.PASSAGES.values(), ids=lambda p: p.id)
+def test_a_passage_s_page_says_everything_that_the_catalogue_knows(passage):
+    page = flat(printed(book.show_equation, passage.id))
+    for text in (passage.id, passage.title, passage.document, passage.verdict, passage.says,
+                 passage.wrong, passage.instead, passage.source):  # fmt: skip
+        assert flat(text) in page
+    assert flat(catalog.PASSAGE_VERDICTS[passage.verdict]) in page
+    assert ("Whatiswrongwithit" in page) == (passage.verdict != "right")
 
 
 def test_a_page_shows_values_and_gradients_of_both_forms():

@@ -1,5 +1,7 @@
 """One model under every convention; published peaks; rooflines."""
 
+from dataclasses import replace
+
 import pytest
 
 from jaxgen.costs.conventions import CONVENTIONS, compare, find_convention
@@ -11,8 +13,10 @@ from jaxgen.costs.roofline import (
     roofline,
 )
 from jaxgen.costs.table import Row, Table
-from jaxgen.models.gpt.config import GPTConfig
-from jaxgen.models.gpt.costs import gpt_step
+from jaxgen.costs.walk.count import count
+from jaxgen.families.language.costs import language_step
+from jaxgen.families.language.family import Language
+from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.training.config import OptimizerConfig
 
 BLOCKS = 12 * 12 * 768**2  # kernels of GPT-2 124M's twelve blocks
@@ -22,7 +26,7 @@ ATTENTION = 12 * 768 * 1024  # L·N·H·T
 @pytest.fixture(scope="module")
 def gpt2():
     config = GPTConfig(12, 12, 768, 3072, 1024)
-    return gpt_step(config, OptimizerConfig(), batch_size=8, seq_len=1024, vocab_size=50257)
+    return language_step(config, OptimizerConfig(), batch_size=8, seq_len=1024, vocab_size=50257)
 
 
 GPT2_124M = {
@@ -44,6 +48,48 @@ def test_gpt2_124m_under_every_convention(gpt2):
     assert found == GPT2_124M
     assert found["jaxgen"] * 8 * 1024 == gpt2.matmul_flops
     assert max(found.values()) > 2 * min(found.values()), "which is why an MFU needs its convention"
+
+
+@pytest.mark.parametrize("max_seq_len", [11, 4096])
+def test_nanogpt_subtracts_a_position_table_only_where_there_is_one(max_seq_len):
+    """A table of 4,096 positions has more numbers than all else in so small a model."""
+    learned = GPTConfig(2, 3, 18, 29, max_seq_len)
+    sizes = {"batch_size": 5, "seq_len": 7, "vocab_size": 23}
+    attention = 12 * 2 * 18 * 7
+    kernels = 2 * (4 * 18 * 18 + 2 * 18 * 29)
+    biases, norms = 2 * (4 * 18 + 29 + 18), 2 * 18 * (2 * 2 + 1)
+    cases = {
+        learned: kernels + biases + norms + 23 * 18,
+        replace(learned, positions="rotary"): kernels + biases + norms + 23 * 18,
+        # neither biases nor norms have parameters, and the head is a second matrix
+        modern_gpt(
+            num_layers=2, num_heads=3, model_size=18, hidden_size=29, max_seq_len=max_seq_len
+        ): kernels + 2 * 23 * 18,
+    }
+    for config, counted in cases.items():
+        table = language_step(config, OptimizerConfig(), **sizes)
+        assert find_convention("nanoGPT").flops_per_token(table) == 6 * counted + attention
+        palm = find_convention("PaLM").flops_per_token(table)
+        learned_positions = max_seq_len * 18 * (config.positions == "learned")
+        assert palm == 6 * (counted + learned_positions) + attention
+
+
+RECOMPUTED = {"query", "key", "value", "scores", "mix", "attention out", "mlp in"}
+
+
+@pytest.mark.parametrize("remat", [False, True])
+def test_jaxgen_s_convention_is_the_walk_less_what_is_recomputed(remat, step_of, text_spec):
+    """Every product of a block is done again, but for the last, whose result nothing reads."""
+    model = GPTConfig(2, 3, 18, 29, 11, remat=remat)
+    step = step_of(Language(batch_size=5, seq_len=7, model=model), text_spec(23))
+    walked = count(step.task.step, step.state, step.batch).matmul_flops
+    tokens = 5 * 7
+    by_hand = 2 * tokens * 2 * (4 * 18 * 18 + 18 * 29 + 2 * 18 * 7)  # two layers, FLOPs
+    again = [row for row in step.table.rows if row.name in RECOMPUTED]
+    assert len(again) == len(RECOMPUTED)
+    assert sum(row.flops("forward") for row in again) == by_hand
+    convention = find_convention("jaxgen").flops_per_token(step.table)
+    assert walked - convention * tokens == (by_hand if remat else 0)
 
 
 def test_chinchilla_s_table_as_the_paper_adds_it_up(gpt2):

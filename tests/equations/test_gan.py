@@ -1,3 +1,5 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -210,6 +212,38 @@ def test_printed_wasserstein_value_grows_with_the_critic_without_bound(normal):
         assert float(printed) == pytest.approx(scale * gap, rel=1e-4)
         right = gan.wasserstein_value(scale * real, scale * fake, abs(scale)).mean()
         assert float(right) == pytest.approx(np.sign(scale) * gap, rel=1e-4)
+
+
+def test_printed_wasserstein_value_of_a_probability_is_at_most_the_total_variation(densities):
+    """Over D in [0, 1] the value is linear, so a corner is best: all of them are tried."""
+    p_data, p_model = densities
+    corners = jnp.asarray(list(itertools.product([0.0, 1.0], repeat=5)))
+    zero = jnp.zeros(corners.shape)
+    real = np.asarray(gan.printed_wasserstein_value(corners, zero), np.float64)
+    fake = np.asarray(gan.printed_wasserstein_value(zero, corners), np.float64)
+    values = real @ p_data + fake @ p_model
+    assert values.max() == pytest.approx(np.abs(p_data - p_model).sum() / 2)
+    assert values.max() == pytest.approx(0.5)
+    # Apart, however near: the total variation is 1 where the distance is small.
+    assert gan.printed_wasserstein_value(jnp.ones(1), jnp.zeros(1)).tolist() == [1.0]
+    assert stats.wasserstein_distance([0.0], [1e-3]) == pytest.approx(1e-3)
+
+
+def test_printed_critic_loss_of_a_probability_is_least_where_everything_is_real(logits):
+    """−2 at D = 1, for real and generated data alike; no probability goes below."""
+    ones = jnp.ones(1)
+    assert gan.printed_wasserstein_critic_loss(ones, ones).tolist() == [-2.0]
+    probabilities = [gan.discriminator_probability(x) for x in logits]
+    assert np.all(np.asarray(gan.printed_wasserstein_critic_loss(*probabilities)) > -2.0)
+
+    def loss(pair):
+        return gan.printed_wasserstein_critic_loss(*gan.discriminator_probability(pair))
+
+    pair, step = jnp.asarray([3.0, -3.0]), jax.jit(jax.grad(loss))
+    for _ in range(500):
+        pair = pair - step(pair)
+    assert float(loss(pair)) == pytest.approx(-2.0, abs=0.01)
+    assert np.all(special.expit(np.asarray(pair, np.float64)) > 0.99)
 
 
 def test_wasserstein_losses_by_hand():

@@ -62,11 +62,32 @@ def test_cross_entropy_of_bfloat16_logits_is_computed_in_float32(normal, tokens)
     np.testing.assert_array_equal(found, cross_entropy(logits.astype(jnp.float32), tokens))
 
 
-def test_a_target_outside_the_vocabulary_is_loud(allow_nans):
-    logits = jnp.asarray([[0.0, 1.0, 2.0]] * 3)
-    found = cross_entropy(logits, jnp.asarray([3, -1, 2]))
-    assert np.isnan(found[0])
-    assert found[1] == found[2]
+def test_a_target_outside_the_vocabulary_is_loud_on_both_sides(allow_nans):
+    """NaN in value and gradient, of that token alone; the last token is not −1, nor −V the first."""
+    targets = jnp.asarray([V, V + 7, -1, -V, -V - 1, np.iinfo(np.int32).min, 0, V - 1])
+    logits = jnp.asarray(np.random.default_rng(7).normal(size=(8, V)), jnp.float32)
+    loss = jax.jit(jax.value_and_grad(lambda x: (cross_entropy(x, targets) / 8).sum()))
+    found, (total, gradient) = cross_entropy(logits, targets), loss(logits)
+    np.testing.assert_array_equal(np.isnan(found), [True] * 6 + [False] * 2)
+    assert np.isnan(total)
+    np.testing.assert_array_equal(np.isnan(gradient).all(axis=-1), [True] * 6 + [False] * 2)
+    assert np.all(np.isfinite(gradient[6:]))
+    table = special.log_softmax(np.asarray(logits[6:], np.float64), axis=-1)
+    np.testing.assert_allclose(found[6:], [-table[0, 0], -table[1, V - 1]], rtol=2e-6)
+
+
+def test_a_token_that_does_not_count_has_weight_0_not_target_minus_1(normal, allow_nans):
+    logits, weights = normal(3, V), jnp.asarray([1.0, 0.0, 1.0])
+
+    def mean(logits, targets):
+        return (weights * cross_entropy(logits, targets)).sum() / weights.sum()
+
+    counted = jnp.asarray([4, 0, 9])
+    value, gradient = jax.value_and_grad(mean)(logits, counted)
+    two = cross_entropy(logits[::2], counted[::2]).mean()
+    np.testing.assert_allclose(value, two, rtol=1e-6)
+    assert np.all(np.asarray(gradient)[1] == 0.0)
+    assert np.isnan(mean(logits, counted.at[1].set(-1)))
 
 
 @settings(max_examples=15, deadline=None)

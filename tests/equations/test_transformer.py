@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from jaxgen.equations import transformer
 
@@ -157,6 +157,25 @@ def test_squared_relu_by_hand():
 )
 def test_activations_are_finite_at_extremes(function, finite_at_extremes):
     finite_at_extremes(function, 1)
+
+
+def test_gelu_tanh_of_float16_is_float64_s_over_its_whole_range():
+    """Value and gradient at every tenth float16: the cube of 41 is more than the greatest of them."""
+    every = np.arange(0, 2**16, 10, dtype=np.uint16).view(np.float16)
+    x = every[np.isfinite(every)]
+    wide = x.astype(np.float64)
+    # x sigmoid(v) and its derivative, sigmoid(v) + x v' sigmoid(v) sigmoid(−v)
+    v = np.sqrt(8 / np.pi) * (wide + 0.044715 * wide**3)
+    rate = np.sqrt(8 / np.pi) * (1 + 3 * 0.044715 * wide**2)
+    value = wide * special.expit(v)
+    gradient = special.expit(v) + wide * rate * special.expit(v) * special.expit(-v)
+    ones = jnp.ones(x.shape, jnp.float16)
+    found, pull_back = jax.vjp(transformer.gelu_tanh, jnp.asarray(x))
+    (slope,) = pull_back(ones)
+    assert found.dtype == slope.dtype == jnp.float16
+    # Half a unit in the last of 11 bits; below 6e-5 float16 has fewer, in steps of 6e-8.
+    np.testing.assert_allclose(np.asarray(found, np.float64), value, rtol=2**-11, atol=6e-8)
+    np.testing.assert_allclose(np.asarray(slope, np.float64), gradient, rtol=2**-11, atol=6e-8)
 
 
 def test_gradient_of_gelu_tanh(gradient_holds, normal):

@@ -172,6 +172,28 @@ def test_densities_of_bfloat16_are_summed_in_float32(normal):
         np.testing.assert_array_equal(found, function(*[x.astype(jnp.float32)] * count))
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_bounds_and_draws_of_narrow_numbers_are_made_in_float32(normal, dtype):
+    """Adding a KL of 1 to 2048 nats is lost in either; by hand and against the widened inputs."""
+    nats, one = jnp.full(B, 2048.0, dtype), jnp.ones(B, dtype)
+    pairs = [
+        (vae.negative_elbo, 2049.0), (vae.printed_negative_elbo, 2047.0),
+        (vae.rate_distortion, 2049.0), (lambda d, r: vae.rate_distortion(d, r, 0.25), 2048.25),
+    ]  # fmt: skip
+    for function, expected in pairs:
+        found = function(nats, one)
+        assert found.dtype == jnp.float32
+        assert found.tolist() == [expected] * B
+    arrays = [normal(B, X).astype(dtype) for _ in range(4)]
+    found = vae.printed_rate_distortion(nats, *arrays)
+    np.testing.assert_array_equal(found, vae.printed_rate_distortion(2048 * jnp.ones(B), *arrays))
+    assert found.dtype == jnp.float32
+    draw = vae.reparameterise(*arrays[:3])
+    assert draw.dtype == jnp.float32
+    mean, log_variance, noise = float64(*arrays[:3])
+    np.testing.assert_allclose(draw, mean + np.exp(log_variance / 2) * noise, atol=2e-6)
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.7, -2.0])
 def test_negative_elbo_bounds_the_evidence_and_meets_it_at_the_posterior(shift):
     """p(z) = N(0, 1), p(x|z) = N(z, s²): evidence N(0, 1 + s²), posterior N(x, s²) / (1 + s²)."""

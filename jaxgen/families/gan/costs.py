@@ -30,10 +30,10 @@ def gan_step(
     *,
     batch_size: int,
     pixels: int,
-    loss: str,
-    label_smoothing: str,
-    discriminator_steps: int,
-    ema: bool,
+    loss: str = "non-saturating",
+    label_smoothing: str = "none",
+    discriminator_steps: int = 1,
+    ema: bool = False,
 ) -> Table:
     """The table of one training step: the discriminator's updates, then the generator's."""
     rows, sizes = model.costs(batch_size=batch_size, pixels=pixels), {"B": batch_size}

@@ -14,8 +14,7 @@ def language_step(
     batch_size: int,
     seq_len: int,
     vocab_size: int,
-    ema: bool,
-    name: str,
+    ema: bool = False,
 ) -> Table:
     """The table of one training step on batch_size sequences of seq_len tokens."""
     sizes = {"B": batch_size, "T": seq_len, "V": vocab_size}
@@ -25,4 +24,4 @@ def language_step(
         elementwise("cross-entropy", sizes, "B·T·V", 4, 2),
         elementwise("mean over tokens", sizes, "B·T", 1, 1),
     ]
-    return Table(name, (*rows, *adam(rows, optimizer, ema=ema)))
+    return Table("language", (*rows, *adam(rows, optimizer, ema=ema)))

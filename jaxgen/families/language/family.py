@@ -88,5 +88,5 @@ class Language(Experiment):
         return language_step(
             self.model, self.optimizer,
             batch_size=self.batch_size, seq_len=self.seq_len, vocab_size=spec.vocab_size,
-            ema=self.ema_decay is not None, name="gpt",
+            ema=self.ema_decay is not None,
         )  # fmt: skip

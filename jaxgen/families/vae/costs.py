@@ -9,7 +9,13 @@ from jaxgen.models.base import ModelConfig
 
 
 def vae_step(
-    model: ModelConfig, optimizer: Any, *, batch_size: int, pixels: int, binarise: str, ema: bool
+    model: ModelConfig,
+    optimizer: Any,
+    *,
+    batch_size: int,
+    pixels: int,
+    binarise: str,
+    ema: bool = False,
 ) -> Table:
     """The table of one training step on batch_size images, one draw of z each."""
     encoder, decoder = model.costs(batch_size=batch_size, pixels=pixels)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import log_expit
 
-from jaxgen.equations.catalog import EQUATIONS
+from jaxgen.catalog import EQUATIONS
 from jaxgen.families.gan.objective import LOSSES, choose_losses, make_gan_losses
 from jaxgen.models.mlp_gan.config import GANConfig
 from jaxgen.models.mlp_gan.model import Discriminator, Generator

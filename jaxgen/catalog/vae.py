@@ -1,7 +1,8 @@
 """The catalogue's entries on variational autoencoders: 002, 4.2; 000, 4.1.2."""
 
+from jaxgen.catalog.costs import operations
+from jaxgen.catalog.record import Equation, Example
 from jaxgen.equations import vae
-from jaxgen.equations.entry import Equation, Example
 
 _KINGMA = "Kingma & Welling 2014, Auto-encoding variational Bayes"
 _KINGMA_LINK = "https://arxiv.org/abs/1312.6114"
@@ -14,7 +15,9 @@ _GAUSSIAN = Example({"x": _X, "mean": _MEAN, "log_variance": _LOG_VARIANCE}, ("m
 _PRINTED_GAUSSIAN = Example(
     {"x": _X, "mean": _MEAN, "standard_deviation": ((0.5, 2.0),)}, ("mean",)
 )
-_GAUSSIAN_SHAPES = {"x": "*B X", "mean": "*B X", "log_variance": "*B X"}
+_VECTORS = {"B": 16384, "X": 784}
+# subtract, square, negate, exp, product, + log σ², + log 2π, sum; times −½ is once a row
+_DENSITY_ROWS = operations("B·X", 8, 6)
 _READING = (
     " The text calls σ the standard deviation, and so read the line is right; but the second slot"
     " of N(·, ·) is by convention a variance, and whoever codes it so gets another density."
@@ -32,11 +35,12 @@ ENTRIES = (
         explanation="The encoder gives each x a diagonal Gaussian over latents." + _READING,
         paper=f"{_KINGMA}, eq. (9)",
         link=_KINGMA_LINK,
-        shapes=_GAUSSIAN_SHAPES,
         function=vae.gaussian_log_density,
         printed_function=vae.printed_gaussian_log_density,
         example=_GAUSSIAN,
         printed_example=_PRINTED_GAUSSIAN,
+        rows=_DENSITY_ROWS,
+        sizes=_VECTORS,
     ),
     Equation(
         id="vae.decoder",
@@ -49,11 +53,12 @@ ENTRIES = (
         " Bernoulli on logits, `bernoulli_log_density`, instead." + _READING,
         paper=f"{_KINGMA}, eq. (12); for binary data eq. (11)",
         link=_KINGMA_LINK,
-        shapes=_GAUSSIAN_SHAPES,
         function=vae.gaussian_log_density,
         printed_function=vae.printed_gaussian_log_density,
         example=_GAUSSIAN,
         printed_example=_PRINTED_GAUSSIAN,
+        rows=_DENSITY_ROWS,
+        sizes=_VECTORS,
     ),
     Equation(
         id="vae.elbo",
@@ -69,13 +74,13 @@ ENTRIES = (
         " least −log p(x). The printed line also leaves out that z is drawn from q.",
         paper=f"{_KINGMA}, eq. (3)",
         link=_KINGMA_LINK,
-        shapes={"reconstruction_nats": "*B", "kl_nats": "*B"},
         function=vae.negative_elbo,
         printed_function=vae.printed_negative_elbo,
         example=Example(
             {"reconstruction_nats": (80.0, 95.0), "kl_nats": (20.0, 25.0)},
             ("reconstruction_nats", "kl_nats"),
         ),
+        rows=operations("B", 1, 0),
     ),
     Equation(
         id="vae.objective",
@@ -91,7 +96,6 @@ ENTRIES = (
         " meant over z. With a distortion d of −log p(x|z) the line is then vae.elbo.",
         paper="Alemi et al. 2018, Fixing a broken ELBO, section 2",
         link="https://arxiv.org/abs/1711.00464",
-        shapes={"distortion": "*B", "rate": "*B", "beta": "float"},
         function=vae.rate_distortion,
         printed_function=vae.printed_rate_distortion,
         example=Example({"distortion": (80.0,), "rate": (20.0,)}, ("distortion", "rate")),
@@ -105,6 +109,7 @@ ENTRIES = (
             },
             ("distortion", "q_mean"),
         ),
+        rows=operations("B", 2, 1),
     ),
     Equation(
         id="vae.reparameterisation",
@@ -117,12 +122,14 @@ ENTRIES = (
         " μ and σ; all its randomness is in ε.",
         paper=f"{_KINGMA}, eqs. (4) and (10)",
         link=_KINGMA_LINK,
-        shapes={"mean": "*B X", "log_variance": "*B X", "noise": "*B X"},
         function=vae.reparameterise,
         example=Example(
             {"mean": _MEAN, "log_variance": _LOG_VARIANCE, "noise": ((1.5, -0.5),)},
             ("mean", "log_variance"),
         ),
+        # halve, exp, product, sum; backward: by σ² two products and a half, by ε one product
+        rows=operations("B·X", 4, 4),
+        sizes=_VECTORS,
     ),
     Equation(
         id="vae.gaussian-kl",
@@ -136,8 +143,9 @@ ENTRIES = (
         " sampling. It is zero exactly where q is the prior.",
         paper=f"{_KINGMA}, appendix B",
         link=_KINGMA_LINK,
-        shapes={"mean": "*B X", "log_variance": "*B X"},
         function=vae.gaussian_kl,
         example=Example({"mean": _MEAN, "log_variance": _LOG_VARIANCE}, ("mean", "log_variance")),
+        rows=operations("B·X", 5, 5),  # square, expm1, sum, subtract, sum over X
+        sizes=_VECTORS,
     ),
 )

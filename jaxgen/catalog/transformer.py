@@ -1,31 +1,35 @@
-"""The catalogue's entries on language modelling (003, 5.2) and on the rest of a transformer."""
+"""The catalogue's entries on what a transformer has beside attention; none is in the documents."""
 
-from jaxgen.equations import language, transformer
-from jaxgen.equations.entry import Equation, Example
+from jaxtyping import Array, Float
+
+from jaxgen.catalog.costs import Sizes, operations
+from jaxgen.catalog.record import Equation, Example
+from jaxgen.costs.formula import times
+from jaxgen.costs.rows import elementwise
+from jaxgen.costs.table import Row
+from jaxgen.equations import transformer
 
 _ABSENT = "not in the documents"
 _ROW = ((1.0, 2.0, 4.0, 5.0),)
 _REALS = Example({"x": (-2.0, -0.5, 0.5, 1.0)}, ("x",))
+_VECTORS = {"B": 16384, "D": 768}
+
+
+def _scaled_rms_norm(x: Float[Array, "*B D"], scale: Float[Array, " D"]) -> Float[Array, "*B D"]:
+    """With its scale, which has a default."""
+    return transformer.rms_norm(x, scale)
+
+
+def _rotary_rows(sizes: Sizes) -> list[Row]:
+    turns = times("T", "H//2")
+    return [
+        elementwise("angle, cosine, sine", sizes, turns, 3, 0),
+        # four products and two sums for each pair
+        elementwise("turn", sizes, "B·T·H", 3, 3),
+    ]
+
 
 ENTRIES = (
-    Equation(
-        id="lm.cross-entropy",
-        document="003, 5.2 (code)",
-        title="the cost of the next token",
-        printed=r"\text{SparseCategoricalCrossentropy}(\text{from\_logits}=\text{True})",
-        corrected=r"L = -\frac{1}{T} \sum_{t=1}^{T} \log p(x_{t+1} | x_{\leq t})",
-        verdict="right",
-        explanation="The mean over time of minus the log of the probability that the softmax of"
-        " the logits gives to the token that came next, in nats. The code's inputs lack the shift"
-        " by one that makes the target the next token; the loss itself is right.",
-        paper="Bengio et al. 2003, A neural probabilistic language model, section 2",
-        link="https://www.jmlr.org/papers/v3/bengio03a.html",
-        shapes={"logits": "*B T V", "targets": "*B T, int"},
-        function=language.sequence_cross_entropy,
-        example=Example(
-            {"logits": ((2.0, 0.0, -1.0), (0.5, 0.5, 0.5)), "targets": (0, 2)}, ("logits",)
-        ),
-    ),
     Equation(
         id="transformer.layer-norm",
         document=_ABSENT,
@@ -36,13 +40,14 @@ ENTRIES = (
         explanation="Statistics of one position over its features, so examples do not mix.",
         paper="Ba et al. 2016, Layer normalization, eqs. (3) and (4)",
         link="https://arxiv.org/abs/1607.06450",
-        shapes={"x": "*B D", "scale": "D", "bias": "D", "epsilon": "float"},
         function=transformer.layer_norm,
         example=Example(
             {"x": _ROW, "scale": (1.0, 1.0, 1.0, 1.0), "bias": (0.0, 0.0, 0.0, 0.0)},
             ("x",),
             "first entry",
         ),
+        rows=operations("B·D", 7, 11),  # mean, subtract, square, mean, divide, scale, bias
+        sizes=_VECTORS,
     ),
     Equation(
         id="transformer.rms-norm",
@@ -55,9 +60,11 @@ ENTRIES = (
         explanation="Layer normalisation without the centring and the bias: one reduction less.",
         paper="Zhang & Sennrich 2019, Root mean square layer normalization, eq. (4)",
         link="https://arxiv.org/abs/1910.07467",
-        shapes={"x": "*B D", "scale": "D or None", "epsilon": "float"},
         function=transformer.rms_norm,
         example=Example({"x": _ROW}, ("x",), "first entry"),
+        rows=operations("B·D", 4, 7),  # square, mean, divide, scale
+        on_arrays=_scaled_rms_norm,
+        sizes=_VECTORS,
     ),
     Equation(
         id="transformer.rotary",
@@ -72,11 +79,12 @@ ENTRIES = (
         " that depends on the positions through their difference only.",
         paper="Su et al. 2021, RoFormer, eq. (15)",
         link="https://arxiv.org/abs/2104.09864",
-        shapes={"x": "*B T H", "positions": "*#B T, int", "base": "float"},
         function=transformer.rotary,
         example=Example(
             {"x": ((1.0, 0.0, 0.0, 1.0), (1.0, 0.0, 0.0, 1.0)), "positions": (0, 1)}, ("x",)
         ),
+        rows=_rotary_rows,
+        sizes={"B": 64, "T": 1024, "H": 64},
     ),
     Equation(
         id="transformer.gelu",
@@ -90,9 +98,10 @@ ENTRIES = (
         " that GPT-2 was trained with.",
         paper="Hendrycks & Gimpel 2016, Gaussian error linear units, section 2",
         link="https://arxiv.org/abs/1606.08415",
-        shapes={"x": "*B"},
         function=transformer.gelu,
         example=_REALS,
+        # halve, scale, erfc, two products; backward: exp(−x²/2) x, Φ, their sum
+        rows=operations("B", 5, 8),
     ),
     Equation(
         id="transformer.squared-relu",
@@ -104,8 +113,8 @@ ENTRIES = (
         explanation="As cheap as a rectifier, with a gradient that is continuous at zero.",
         paper="So et al. 2021, Primer, squared ReLU",
         link="https://arxiv.org/abs/2109.08668",
-        shapes={"x": "*B"},
         function=transformer.squared_relu,
         example=_REALS,
+        rows=operations("B", 2, 3),
     ),
 )

@@ -1,4 +1,4 @@
-"""What the catalogue records of one formula, and how its live example is run."""
+"""What the catalogue records of one formula: its one record, and how its live example is run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,12 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from jaxgen.catalog.costs import Rows, Sizes, equation_table
+from jaxgen.catalog.shape import Shape, argument_shapes, result_shapes
+from jaxgen.costs.table import Table
+
+MEBI = 2**20
 
 # What is wrong with the printed form, in a word; `VERDICTS` says each in a sentence.
 Verdict = Literal[
@@ -53,16 +59,19 @@ class Example:
 
 @dataclass(frozen=True)
 class Equation:
-    """One row of the documents' mathematics: as printed, as it should be, and both to be run.
+    """One row of the documents' mathematics: as printed, as it should be, both to be run, and its cost.
 
     Attributes:
       id: family, dot, name. document: number and section, such as '003, 4.1'.
       title: one line. printed, corrected: LaTeX (words translated from the Chinese).
       verdict: see `VERDICTS`. explanation: one paragraph on what the formula is, or what is wrong.
       paper: the source, with its equation. link: where to read it.
-      shapes: of each argument of `function`, in the project's shape letters.
       function: the right form. printed_function: the printed form, None where that is right.
       example: for `function`. printed_example: for `printed_function` where its arguments differ.
+      rows: the operations of value and gradient, see `costs`. Arrays are read from the signature.
+      sizes: of the letters, where it is measured: such that no argument fits a cache.
+      on_arrays: what is measured where `function` needs more than arrays, or is to be measured with one
+        that has a default: a function of arrays alone, by its own signature.
     """
 
     id: str
@@ -74,11 +83,43 @@ class Equation:
     explanation: str
     paper: str
     link: str
-    shapes: Mapping[str, str]
     function: Callable[..., Any] = field(repr=False)
     example: Example = field(repr=False)
+    rows: Rows = field(repr=False)
+    sizes: Sizes = field(default_factory=lambda: {"B": 16 * MEBI}, repr=False)
+    on_arrays: Callable[..., Any] | None = field(default=None, repr=False)
     printed_function: Callable[..., Any] | None = field(default=None, repr=False)
     printed_example: Example | None = field(default=None, repr=False)
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Of each argument of `function`, in the project's shape letters, from its signature."""
+        return argument_shapes(self.function)
+
+    @property
+    def results(self) -> dict[str, Shape]:
+        """Of the result, or of its parts by name, from the signature."""
+        return result_shapes(self.function)
+
+    @property
+    def measured(self) -> Callable[..., Any]:
+        """The form whose cost is counted and whose time is taken: a function of arrays."""
+        return self.on_arrays or self.function
+
+    @property
+    def arrays(self) -> dict[str, Shape]:
+        """The arguments of `measured`, those with a default left out."""
+        shapes = argument_shapes(self.measured)
+        return {name: shape for name, shape in shapes.items() if shape.required}
+
+    def costs(self, sizes: Sizes) -> Table:
+        """The cost table of value and gradient at these sizes.
+
+        Raises:
+          KeyError: a letter has no size, once the table is evaluated.
+        """
+        results = result_shapes(self.measured).values()
+        return equation_table(self.id, self.rows(sizes), self.arrays.values(), results, sizes)
 
     def run(self) -> "Run":
         """The right form on its example."""
