@@ -4,7 +4,7 @@ import math
 
 import jax
 import pytest
-from benchmarks.equations import program, with_gradients
+from benchmarks.ledger.equations import program, with_gradients
 
 from jaxgen.catalog import EQUATIONS
 from jaxgen.catalog.attention import causal_attention_costs
