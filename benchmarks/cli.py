@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.aot.command import aot, check_output, scaling
 from benchmarks.ledger.costs import print_costs
+from benchmarks.ledger.quality import results
 from benchmarks.select import SHORT_NAMES, find_experiment, full_name
 from jaxgen.cli.parsing import parse
 from jaxgen.devices.runtime import tune_allocator
@@ -14,8 +15,8 @@ from jaxgen.experiments.registry import experiment_names
 from jaxgen.suggest import did_you_mean
 
 RESULTS = Path("benchmarks/results")
-COMMANDS = {"costs": print_costs, "aot": aot, "scaling": scaling}
-"""What runs no step: costs prints tables, the others compile for chips that are not there."""
+COMMANDS = {"costs": print_costs, "results": results, "aot": aot, "scaling": scaling}
+"""What measures no step: costs prints tables, results trains, the others compile for absent chips."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def _usage() -> str:
     return (
         "usage: python -m benchmarks NAME [--json FILE] [--short]\n"
         "       python -m benchmarks --compare A.json B.json\n"
+        "       python -m benchmarks results [NAME ...] [--seeds 0 1 2]\n"
         "       python -m benchmarks costs EXPERIMENT | EQUATION [--help]\n"
         "       python -m benchmarks aot EXPERIMENT --topology v5e:4x4 [--help]\n"
         "       python -m benchmarks scaling [--help]\n\n"

@@ -4,8 +4,8 @@ import math
 
 import jax
 import pytest
-from benchmarks.ledger.equations import program, with_gradients
 
+from benchmarks.ledger.equations import program, with_gradients
 from jaxgen.catalog import EQUATIONS
 from jaxgen.catalog.attention import causal_attention_costs
 from jaxgen.costs.table import CONTRACTIONS

@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxgen.data.images.arrays import images_from, same_form
 from jaxgen.data.images.dataset import Images
+from jaxgen.data.named import find_named
 from jaxgen.data.reading import file_names, read_bytes, refuse_bomb
 from jaxgen.errors import UserError
 
@@ -33,6 +34,18 @@ def idx_folder(folder: Path) -> tuple[Images, Images]:
     """
     train, test = (_split(folder, part) for part in ("train", "t10k"))
     return same_form(train, test, str(folder))
+
+
+def fashion_mnist() -> tuple[Images, Images]:
+    """60,000 and 10,000 pictures of clothes, 28 × 28, in ten classes (Xiao et al. 2017).
+
+    Raises:
+        UserError: they are not on this machine, or as `idx_folder`.
+    """
+    remedy = "install the Debian package dataset-fashion-mnist"
+    return idx_folder(
+        find_named("fashion-mnist", "fashion_mnist", ["/usr/share/datasets/fashion-mnist"], remedy)
+    )
 
 
 def _split(folder: Path, part: str) -> Images:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxgen.data.images.dataset import Images
 from jaxgen.data.images.digits import digits
-from jaxgen.data.images.idx import idx_folder
+from jaxgen.data.images.idx import fashion_mnist, idx_folder
 from jaxgen.data.images.npz import npz_file
 from jaxgen.data.images.tfds import tfds_images
 from jaxgen.data.kind import Data, Kind, Source, whole
@@ -57,6 +57,7 @@ def image_data(train: Images, test: Images) -> Data:
 KIND = Kind(
     {
         "digits": Source(lambda _: digits()),
+        "fashion-mnist": Source(lambda _: fashion_mnist()),
         "idx": Source(lambda folder: idx_folder(as_path(folder)), "DIR"),
         "npz": Source(lambda file: npz_file(as_path(file)), "FILE"),
         "tfds": Source(tfds_images, "NAME"),

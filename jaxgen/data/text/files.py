@@ -7,6 +7,7 @@ neighbours of held-out characters into the training part.
 from importlib import import_module
 from pathlib import Path
 
+from jaxgen.data.named import find_named
 from jaxgen.data.reading import read_bytes
 from jaxgen.errors import UserError
 
@@ -33,6 +34,18 @@ def text_file(path: Path) -> tuple[str, str]:
             f"{path} is not UTF-8 (byte 0x{content[error.start]:02x} at position {error.start}): "
             "convert it to UTF-8 first, for instance with iconv."
         ) from error
+
+
+def shakespeare() -> tuple[str, str]:
+    """A million characters of Shakespeare's plays, as char-rnn and nanoGPT train on them.
+
+    Raises:
+        UserError: the file is not on this machine.
+    """
+    address = (
+        "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+    )
+    return text_file(find_named("shakespeare", "tinyshakespeare.txt", [], f"get it from {address}"))
 
 
 def python_reference() -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from jaxgen.data.kind import Data, Kind, Source, whole
 from jaxgen.data.reading import as_path
 from jaxgen.data.text.dataset import Tokens
-from jaxgen.data.text.files import python_reference, text_file
+from jaxgen.data.text.files import python_reference, shakespeare, text_file
 from jaxgen.data.text.synthetic import Ids, random_tokens
 from jaxgen.data.text.tfds import tfds_text
 from jaxgen.data.text.tokenizers import (
@@ -90,6 +90,7 @@ KIND = Kind(
     {
         "python-reference": Source(lambda _: python_reference()),
         "random-tokens": Source(random_tokens, "SIZE"),
+        "shakespeare": Source(lambda _: shakespeare()),
         "text": Source(lambda file: text_file(as_path(file)), "FILE"),
         "tfds": Source(tfds_text, "NAME"),
     },

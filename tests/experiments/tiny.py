@@ -1,0 +1,65 @@
+"""Every preset, so small that it trains in seconds; run as a script, it trains one until it is killed."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from jaxgen import runner
+from jaxgen.experiments.registry import find_preset
+from jaxgen.families.base import Experiment
+from jaxgen.runs.log import read_metrics
+
+GOLDEN = Path(__file__).with_name("golden.json")
+STEPS = 6
+WIDTH = 48  # a multiple of any preset's number of heads
+
+
+def tiny(name: str) -> Experiment:
+    """The preset's experiment in one narrow layer, on a few short examples."""
+    experiment = find_preset(name).experiment
+    changes = {
+        "steps": STEPS, "batch_size": 4, "log_every": 1, "checkpoint_every": 2, "eval_every": STEPS,
+        "model": experiment.model.scaled(width=WIDTH, depth=1),
+    }  # fmt: skip
+    if hasattr(experiment, "seq_len"):
+        changes |= {"seq_len": 8, "sampling": replace(experiment.sampling, length=8)}
+    return replace(experiment, **changes)
+
+
+def train(name: str, root: Path) -> Path:
+    """Start the tiny run, or go on with it; returns its folder."""
+    if (root / name).exists():
+        saved = runner.load_run(root / name)
+        return runner.resume(saved, saved.experiment).folder
+    return runner.start(tiny(name), name, root, name).folder
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    """The metrics of each step, but for the time."""
+    return [
+        {k: v for k, v in line.items() if k != "seconds"}
+        for line in read_metrics(folder / "metrics.jsonl")
+    ]
+
+
+def golden_key(name: str) -> str:
+    """The Python reference is another text in each version of Python."""
+    on_board = find_preset(name).experiment.data == "python-reference"
+    return f"{name}, Python {sys.version_info.major}.{sys.version_info.minor}" if on_board else name
+
+
+def write_golden(folder: Path) -> None:
+    """Keep a run's curve as the golden one of its preset."""
+    name = folder.name
+    known = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    lines = [{k: float(f"{v:.7g}") for k, v in line.items()} for line in curve(folder)]
+    known[golden_key(name)] = lines
+    GOLDEN.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    # `python tests/experiments/tiny.py NAME FOLDER [golden]`
+    place = train(sys.argv[1], Path(sys.argv[2]))
+    if sys.argv[3:] == ["golden"]:
+        write_golden(place)
