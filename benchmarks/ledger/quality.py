@@ -1,4 +1,4 @@
-"""`python -m benchmarks results [NAME ...]`: train presets to their end and write down what they reach."""
+"""`python -m benchmarks results [NAME ...]`: train presets to their end, keep what they reach."""
 
 import json
 import sys

@@ -10,7 +10,7 @@ PRESET = Preset(
     papers=("Kingma & Welling 2014, appendix C", "Xiao et al. 2017 (data)"),
     notes="eval/loss in nats per held-out image. Grey levels are taken for probabilities, so it is no "
     "likelihood; it compares with others that do the same.",
-    minutes=1,
+    minutes=1.0,
     experiment=VAE(
         steps=4680,
         batch_size=128,

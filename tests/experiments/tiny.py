@@ -1,4 +1,4 @@
-"""Every preset, so small that it trains in seconds; run as a script, it trains one until it is killed."""
+"""Every preset, so small that it trains in seconds; as a script it trains one, to be killed."""
 
 import json
 import sys

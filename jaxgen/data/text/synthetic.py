@@ -7,7 +7,7 @@ from jaxtyping import Int32
 
 from jaxgen.errors import UserError
 
-NUM_TOKENS = 1 << 18
+NUM_TOKENS = 1 << 16
 
 
 class Ids(NamedTuple):
