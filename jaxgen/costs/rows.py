@@ -1,14 +1,13 @@
-"""Builders of rows: a matmul with its gradients, elementwise work, a look-up, the optimiser.
+"""Builders of rows: a matmul with its gradients, elementwise work, fully connected layers.
 
-Parameters, gradients and moments are float32, 4 bytes; results have the compute dtype's size.
+Parameters and gradients are float32, 4 bytes; results have the compute dtype's size.
 """
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 from jaxgen.costs.formula import plus, times
-from jaxgen.costs.table import CONTRACTIONS, Cost, Row
+from jaxgen.costs.table import Cost, Row
 
 FLOAT32_BYTES = 4
 BOTH = ("input", "kernel")
@@ -24,6 +23,7 @@ def matmul(
     repeats: str = "",
     kernel: str = "",
     owned: bool = True,
+    hidden: bool = True,
     gradients: Sequence[str] = BOTH,
     kept: bool = True,
     on_chip: bool = False,
@@ -36,7 +36,8 @@ def matmul(
       product: every letter of the product, e.g. 'B·T·D·F'. contracted: those summed over, 'D'.
       result: letters of what it computes, 'B·T·F'. repeats: how often, e.g. 'L' layers.
       kernel: letters of its parameters, 'D·F'; '' where both operands are activations.
-      owned: False where another row owns the kernel. gradients: 'input' and 'kernel', or fewer.
+      owned: False where another row owns the kernel. hidden: False for a model's output head.
+      gradients: 'input' and 'kernel', or fewer.
       kept: the backward pass reads the result. on_chip: the kept result need not cross the memory.
       data: letters of an input that comes from memory, the batch itself.
       item_bytes: of the compute dtype.
@@ -46,6 +47,8 @@ def matmul(
     kept_bytes = times(item_bytes, repeats, result) if kept else "0"
     moved = "0" if on_chip else kept_bytes
     trained = "kernel" in gradients
+    summed = tuple(contracted.split("·"))
+    outputs = times(*(letter for letter in kernel.split("·") if letter not in summed))
     backward = plus(
         kernel_bytes if "input" in gradients else "0",
         kernel_bytes if trained else "0",  # its gradient, written
@@ -56,11 +59,12 @@ def matmul(
         name,
         "matmul",
         sizes,
-        tuple(contracted.split("·")),
+        summed,
         forward=Cost(times(2, repeats, product), plus(kernel_bytes, data_bytes, moved)),
         backward=Cost(times(2 * len(gradients), repeats, product), backward),
         parameters=times(repeats, kernel) if kernel and owned else "0",
         activation_bytes=kept_bytes,
+        matrices=(repeats, contracted, outputs) if kernel and owned and hidden else None,
     )
 
 
@@ -142,47 +146,3 @@ def mlp(
         if layer < last:
             rows.append(elementwise(f"{name} relu {layer}", sizes, result, 1, int(kept)))
     return rows
-
-
-def adam(
-    rows: Sequence[Row],
-    config: Any,
-    *,
-    suffix: str = "",
-    name: str = "Adam",
-    ema: bool = False,
-) -> list[Row]:
-    """The optimiser's rows for the parameters of `rows`; all elementwise, 14 FLOPs and 7 arrays each.
-
-    m: 3, v: 4, both corrections 2, root, epsilon and quotient 3, rate and update 2 (Kingma & Ba 2015,
-    algorithm 1, https://arxiv.org/abs/1412.6980). Reads gradient, parameter and two moments, writes
-    parameter and moments. Letters: P parameters, W those of them that decay.
-
-    Args:
-      config: the optimiser's, of which weight_decay and clip_norm decide.
-      suffix: of both letters, where a step has several optimisers.
-      ema: a moving average of the parameters is kept.
-    """
-    P, W = f"P{suffix}", f"W{suffix}"
-    decaying = [row for row in rows if row.kind in CONTRACTIONS or row.is_table]
-    sizes = {
-        letter: sum(row.value(row.parameters) for row in counted)
-        for letter, counted in ((P, rows), (W, decaying))
-    }
-
-    def row(what, flops, arrays=0):
-        moved = times(FLOAT32_BYTES * arrays, P)
-        return Row(f"{name}: {what}", "elementwise", sizes, update=Cost(flops, moved))
-
-    # The norm is reported and guards the update; fused with it, both move nothing.
-    made = [row("gradient norm", times(2, P))]
-    if config.clip_norm is not None:  # the norm first, then the scaling: the gradient is read twice
-        made.append(row("clip", times(3, P), arrays=1))
-    made.append(row("moments and update", times(14, P), arrays=7))
-    if config.weight_decay:
-        made.append(row("weight decay", times(2, W)))
-    if ema:  # two products and a sum; the average is read and written
-        made.append(row("moving average", times(3, P), arrays=2))
-    arrays = 4 if ema else 3  # parameters, moments, average: new or, where not finite, as they were
-    made.append(row("guard", times(arrays, P)))
-    return made

@@ -54,6 +54,9 @@ class Row:
       parameters: formula, how many numbers the row owns (a shared kernel belongs to one row only).
       is_table: these are a matrix, rows of which are looked up, though no matmul owns it.
       activation_bytes: formula, what the row keeps for the backward pass.
+      matrices: formulas (how many, or ''; inputs; outputs) of the hidden matrices that the parameters
+        are; None where they are none, but a bias, a table or a model's output head.
+      state_bytes: formula, what an optimiser keeps from step to step, a counter or two apart.
     """
 
     name: str
@@ -66,6 +69,8 @@ class Row:
     parameters: str = "0"
     activation_bytes: str = "0"
     is_table: bool = False
+    matrices: tuple[str, str, str] | None = None
+    state_bytes: str = "0"
 
     def value(self, formula: str) -> int:
         """A formula in this row's letters, evaluated."""
@@ -121,6 +126,11 @@ class Table:
     def activation_bytes(self) -> int:
         """Bytes of all results that wait for the backward pass."""
         return sum(row.value(row.activation_bytes) for row in self.rows)
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the optimisers' moments."""
+        return sum(row.value(row.state_bytes) for row in self.rows)
 
     @property
     def sizes(self) -> dict[str, int]:

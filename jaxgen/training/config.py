@@ -2,47 +2,68 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from jaxgen.errors import check
+
+OptimizerName = Literal["adamw", "muon", "sgd"]
+ScheduleName = Literal["constant", "cosine", "linear"]
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW (Loshchilov & Hutter 2019) with a linear warm-up and an optional cosine decay."""
+    """AdamW (Loshchilov & Hutter 2019), Muon (Jordan et al. 2024) or SGD with momentum.
 
+    A field that the chosen optimiser or schedule does not read says so, and is ignored: a preset's
+    value for one optimiser then does not stand in the way of another.
+    """
+
+    name: OptimizerName = "adamw"
+    """Muon is for hidden matrices; embeddings, head, biases and norms follow Adam beside it."""
     learning_rate: float = 1e-3
-    """The peak learning rate."""
+    """The peak learning rate. Muon's matrices take it too: their updates are scaled to the size of
+    Adam's (Liu et al. 2025)."""
+    momentum: float = 0.95
+    """Decay of the sum of gradients in Muon and SGD, for which 0.9 is usual; 0 gives plain SGD, which
+    keeps nothing. AdamW does not read it."""
     beta1: float = 0.9
-    """Decay of the first moment."""
+    """Decay of Adam's first moment. SGD does not read it."""
     beta2: float = 0.999
-    """Decay of the second moment."""
+    """Decay of Adam's second moment. SGD does not read it."""
     weight_decay: float = 0.0
-    """Decoupled decay, applied to matrices only; 0 makes it plain Adam (Kingma & Ba 2015)."""
+    """Decoupled decay, applied to matrices only; 0 makes AdamW plain Adam (Kingma & Ba 2015)."""
     clip_norm: float | None = None
     """Scale gradients whose global norm exceeds this; None never does."""
     warmup_steps: int = 0
     """Steps over which the rate grows from 0 to its peak."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """After the warm-up: hold the peak, or follow half a cosine down to a tenth of it."""
+    schedule: ScheduleName = "constant"
+    """After the warm-up: hold the peak, follow half a cosine down, or fall on a line to zero."""
     decay_steps: int = 1000
-    """The step at which the cosine ends; apart from --steps, so that a longer run begins alike."""
+    """The step at which cosine and line end; apart from --steps, so that a longer run begins alike. A
+    constant rate does not read it."""
+    end_fraction: float = 0.1
+    """Of the peak, where the cosine ends and stays. The others do not read it."""
 
     def __post_init__(self):
+        share = (lambda x: 0 <= x < 1, "a number of 0 or more, below 1")
         rules = {
+            "name": (lambda x: x in get_args(OptimizerName), "adamw, muon or sgd"),
             "learning_rate": (lambda x: 0 < x < math.inf, "a finite number above 0"),
-            "beta1": (lambda x: 0 <= x < 1, "a number of 0 or more, below 1"),
-            "beta2": (lambda x: 0 <= x < 1, "a number of 0 or more, below 1"),
+            "momentum": share,
+            "beta1": share,
+            "beta2": share,
             "weight_decay": (lambda x: 0 <= x < math.inf, "a finite number of 0 or more"),
             "clip_norm": (
                 lambda x: x is None or 0 < x < math.inf,
                 "a finite number above 0, or None",
             ),
             "warmup_steps": (lambda x: x >= 0, "a number of 0 or more"),
+            "schedule": (lambda x: x in get_args(ScheduleName), "constant, cosine or linear"),
             "decay_steps": (
                 lambda x: self.schedule == "constant" or x > self.warmup_steps,
                 "a number above --optimizer.warmup-steps",
             ),
+            "end_fraction": (lambda x: 0 <= x <= 1, "a number from 0 to 1"),
         }
         for field, (holds, wanted) in rules.items():
             check(self, field, holds, wanted, "optimizer.")

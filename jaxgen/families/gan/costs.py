@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from jaxgen.costs.formula import times
-from jaxgen.costs.rows import adam, elementwise
+from jaxgen.costs.optimizers import optimizer_rows
+from jaxgen.costs.rows import elementwise
 from jaxgen.costs.table import Cost, Row, Table
 from jaxgen.models.base import ModelConfig
 
@@ -45,7 +46,7 @@ def gan_step(
         *rows.discriminator("G update: discriminator", trained=False),
         elementwise("G update: loss", sizes, "B", *generated),
     ]
-    g_rows += adam(g_rows, optimizers["generator"], suffix="G", name="G update: Adam", ema=ema)
+    g_rows += optimizer_rows(g_rows, optimizers["generator"], suffix="G", name="G update", ema=ema)
     d_rows = []
     for i in range(discriminator_steps):
         last = i == discriminator_steps - 1  # the average comes once a step
@@ -54,8 +55,9 @@ def gan_step(
             name, rows, sizes, critic, optimizers["discriminator"],
             clips=loss == "wasserstein", ema=ema and last,
         )  # fmt: skip
-        # The parameters are counted once.
-        d_rows += update if i == 0 else [replace(row, parameters="0") for row in update]
+        # The parameters and their moments are counted once.
+        again = [replace(row, parameters="0", state_bytes="0") for row in update]
+        d_rows += update if i == 0 else again
     return Table("gan", (*d_rows, *g_rows))
 
 
@@ -76,7 +78,7 @@ def _discriminator_update(
         *rows.discriminator(f"{name}: generated", trained=True, reads_kernel=False),
         elementwise(f"{name}: loss", sizes, "B", *operations),
     ]
-    found += adam(found, optimizer, suffix="D", name=f"{name}: Adam", ema=ema)
+    found += optimizer_rows(found, optimizer, suffix="D", name=name, ema=ema)
     if clips:  # two comparisons of each weight, fused with the update
         clipped = Cost(times(2, "PD"))
         found.append(Row(f"{name}: clip weights", "elementwise", found[-1].sizes, update=clipped))

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from jaxgen.costs.rows import adam, elementwise
+from jaxgen.costs.optimizers import optimizer_rows
+from jaxgen.costs.rows import elementwise
 from jaxgen.costs.table import Table
 from jaxgen.models.base import ModelConfig
 
@@ -24,4 +25,4 @@ def language_step(
         elementwise("cross-entropy", sizes, "B·T·V", 4, 2),
         elementwise("mean over tokens", sizes, "B·T", 1, 1),
     ]
-    return Table("language", (*rows, *adam(rows, optimizer, ema=ema)))
+    return Table("language", (*rows, *optimizer_rows(rows, optimizer, ema=ema)))

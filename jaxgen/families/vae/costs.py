@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jaxgen.costs.rows import adam, elementwise
+from jaxgen.costs.optimizers import optimizer_rows
+from jaxgen.costs.rows import elementwise
 from jaxgen.costs.table import Row, Table
 from jaxgen.models.base import ModelConfig
 
@@ -26,7 +27,7 @@ def vae_step(
     # halve, exp, product, add; backward: two products and the half for log σ²
     draw = elementwise("reparameterise", sizes, "B·Z", 4, 3, kept="2·B·Z")
     rows += [*encoder, draw, *decoder, *_bound(model.decoder, sizes)]
-    return Table("vae", (*rows, *adam(rows, optimizer, ema=ema)))
+    return Table("vae", (*rows, *optimizer_rows(rows, optimizer, ema=ema)))
 
 
 def _bound(likelihood: str, sizes: Mapping[str, int]) -> list[Row]:

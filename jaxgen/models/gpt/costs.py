@@ -112,7 +112,7 @@ def _head(config: GPTConfig, sizes: Mapping[str, int]) -> list[Row]:
         _norm("norm", config, sizes, "B·T·D", ""),
         matmul(
             "head", sizes, "B·T·D·V", "D",
-            result="B·T·V", kernel="D·V", owned=not config.tied_head, on_chip=True,
+            result="B·T·V", kernel="D·V", owned=not config.tied_head, hidden=False, on_chip=True,
         ),
     ]  # fmt: skip
 
