@@ -17,9 +17,11 @@ from the kept logarithms; with dO the output's gradient, over the same blocks:
     (3) P = e^(s − log Σ e^s),   dV += Pᵀ dO,   dS = P ∘ (dO Vᵀ − rowsum(dO ∘ O)),
         dQ += dS K / √d_k,       dK += dSᵀ Q / √d_k
 
-The fused form is the platform's own kernel. Shape letters and conventions as in `attention.py`.
+The fused form is the platform's own kernel. Shape letters and conventions as in `attention.py`. In all
+three a query that may attend to nothing, or finds no keys at all (S = 0), has output 0 and gradient 0.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -48,6 +50,9 @@ def literal(
     Args:
       mask: as in `attention.weights`. causal: only keys that `attention.causal_mask` lets be seen,
         beside what the mask says.
+
+    Raises:
+      ValueError: causal, and there are more queries than keys.
     """
     return attention.scaled_dot_product_attention(
         query, key, value, _visible(query, key, mask, causal)
@@ -72,6 +77,8 @@ def blockwise(
     """
     if causal:
         _check_lengths(query, key)
+    if _is_empty(query, key, value):
+        return _zeros(query, value)
     block = min(block, max(query.shape[-2], key.shape[-2]))
     return _blockwise(query, key, value, mask, causal, block)
 
@@ -88,8 +95,13 @@ def fused(
 
     On a TPU jax's Pallas flash kernel, where the sizes fit it (T and S multiples of 128, T = S if
     causal, one head size, no mask); else `jax.nn.dot_product_attention`, which on a GPU is cuDNN's
-    flash attention for narrow floats, and on a CPU the literal einsums.
+    flash attention for narrow floats, and on a CPU the literal einsums. It knows one head size: where U
+    is not H, the narrower arrays are padded with zeros, which costs what the wider one costs.
     """
+    if causal:
+        _check_lengths(query, key)
+    if _is_empty(query, key, value):
+        return _zeros(query, value)
     if not _fits_tpu_kernel(query, key, value, mask, causal):
         return _nn_attention(query, key, value, mask, causal)
     return lax.platform_dependent(
@@ -108,15 +120,29 @@ def _visible(query: Array, key: Array, mask: Array | None, causal: bool) -> Arra
     """Mask and causal rule as one mask."""
     if not causal:
         return mask
-    rule = attention.causal_mask(query.shape[-2], key.shape[-2])
-    rule = rule.reshape((1,) * (query.ndim - 2) + rule.shape)
-    return rule if mask is None else rule & mask
+    rule = _of_rank(query.ndim, attention.causal_mask(query.shape[-2], key.shape[-2]))
+    return rule if mask is None else rule & _of_rank(query.ndim, mask)
+
+
+def _of_rank(rank: int, mask: Array) -> Array:
+    """The mask with a leading axis of one for each that it lacks."""
+    return mask.reshape((1,) * (rank - mask.ndim) + mask.shape)
 
 
 def _check_lengths(query: Array, key: Array) -> None:
     if query.shape[-2] > key.shape[-2]:
         lengths = f"query_len {query.shape[-2]} is larger than key_len {key.shape[-2]}"
         raise ValueError(f"causal attention: {lengths}")
+
+
+def _is_empty(query: Array, key: Array, value: Array) -> bool:
+    """No queries, no keys, or an empty axis beside them: there is nothing to compute."""
+    return 0 in (*query.shape[:-1], key.shape[-2], value.shape[-1])
+
+
+def _zeros(query: Array, value: Array) -> Array:
+    """What attention over no keys gives; empty where there are no queries."""
+    return jnp.zeros((*query.shape[:-1], value.shape[-1]), value.dtype)
 
 
 # The blockwise form. Every array is padded to whole blocks; a scan goes over the pairs (i, j) of a
@@ -205,6 +231,7 @@ def _block_scores(queries, keys, mask, causal, block, lengths) -> Callable:
     T, S = lengths
     scale = 1 / math.sqrt(queries.shape[-1])
     if mask is not None:
+        mask = _of_rank(queries.ndim, mask)
         widths = [(0, 0)] * (mask.ndim - 2)
         widths += [(0, -size % block if size > 1 else 0) for size in mask.shape[-2:]]
         mask = jnp.pad(mask, widths)
@@ -216,7 +243,7 @@ def _block_scores(queries, keys, mask, causal, block, lengths) -> Callable:
         allowed = key_at < S
         if causal:
             allowed &= key_at <= query_at + (S - T)
-        allowed = allowed.reshape((1,) * (s.ndim - 2) + allowed.shape)
+        allowed = _of_rank(s.ndim, allowed)
         if mask is not None:
             part = _take(mask, i, block) if mask.shape[-2] > 1 else mask
             allowed &= _take(part, j, block, -1) if mask.shape[-1] > 1 else part
@@ -258,30 +285,37 @@ def _nn_attention(query, key, value, mask, causal):
     narrow = query.dtype in (jnp.bfloat16, jnp.float16)
     # Only asked for on a GPU: without one, jax refuses cuDNN while it traces.
     implementation = "cudnn" if narrow and jax.default_backend() == "gpu" else None
-    lead = query.shape[:-2]
+    lead, T, S = query.shape[:-2], query.shape[-2], key.shape[-2]
+    width = max(query.shape[-1], value.shape[-1])
 
     def folded(array, *order):
         one_batch = array.reshape((-1, lead[-1] if lead else 1, *array.shape[-2:]))  # (B, N, T, H)
         return one_batch.transpose(order)
 
-    heads_last = [folded(array, 0, 2, 1, 3) for array in (query, key, value)]
-    if mask is None:
-        out = jax.nn.dot_product_attention(
-            *heads_last, is_causal=causal, implementation=implementation
-        )
-        return _unfolded(out, query.shape, value.shape)
-    visible = _visible(query, key, mask, causal)
-    every = jnp.broadcast_to(visible, (*lead, query.shape[-2], key.shape[-2]))
-    out = jax.nn.dot_product_attention(
-        *heads_last, mask=folded(every, 0, 1, 2, 3), implementation=implementation
+    attend = functools.partial(
+        jax.nn.dot_product_attention,
+        *(folded(_widened(array, width), 0, 2, 1, 3) for array in (query, key, value)),
+        scale=query.shape[-1] ** -0.5,
+        implementation=implementation,
     )
-    out = _unfolded(out, query.shape, value.shape)
+    # Its own causal rule counts from the first key, ours from the last: the same where T = S alone.
+    if mask is None and (T == S or not causal):
+        return _unfolded(attend(is_causal=causal), query.shape, value.shape)
+    visible = _visible(query, key, mask, causal)
+    every = jnp.broadcast_to(visible, (*lead, T, S))
+    out = _unfolded(attend(mask=folded(every, 0, 1, 2, 3)), query.shape, value.shape)
     return jnp.where(every.any(-1, keepdims=True), out, 0)
 
 
+def _widened(array, width):
+    """With features of zero up to that head size: they change no score, and no output that is kept."""
+    return jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, width - array.shape[-1])])
+
+
 def _unfolded(out, query_shape, value_shape):
-    """(B, T, N, U) back to the query's leading axes, (*B, T, U)."""
-    return out.swapaxes(-3, -2).reshape((*query_shape[:-1], value_shape[-1]))
+    """(B, T, N, width) back to the query's leading axes and the values' size, (*B, T, U)."""
+    heads_first = out[..., : value_shape[-1]].swapaxes(-3, -2)
+    return heads_first.reshape((*query_shape[:-1], value_shape[-1]))
 
 
 def _fits_tpu_kernel(query, key, value, mask, causal) -> bool:

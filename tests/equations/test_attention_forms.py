@@ -63,13 +63,45 @@ def test_blockwise_is_the_equation(qkv, block, causal, masked):
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
 def test_fused_is_the_equation(qkv, causal, masked):
-    query, key, value = qkv
-    value = value[..., :H]  # jax.nn's form wants one head size
-    if causal and not masked:
-        query = jnp.concatenate([query, query[..., :2, :]], axis=-2)  # and T = S
     mask = some_mask() if masked else None
-    expected = value_and_gradients(literal, query, key, value, mask, causal=causal)
-    agree(value_and_gradients(fused, query, key, value, mask, causal=causal), expected)
+    expected = value_and_gradients(literal, *qkv, mask, causal=causal)
+    agree(value_and_gradients(fused, *qkv, mask, causal=causal), expected)
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(("queries", "keys"), [(5, 5), (5, 7), (1, 9)])
+def test_the_last_query_stands_at_the_last_key(normal, name, queries, keys):
+    """Causal without a mask: a loop over queries, each with the keys that it sees and no others."""
+    query, key, value = normal(N, queries, H), normal(N, keys, H), normal(N, keys, U)
+    found = FORMS[name](query, key, value, causal=True)
+    for t in range(queries):
+        seen = keys - queries + t + 1
+        alone = literal(query[:, t : t + 1], key[:, :seen], value[:, :seen])
+        np.testing.assert_allclose(found[:, t : t + 1], alone, atol=2e-6)
+
+
+@pytest.mark.parametrize("value_size", [3, H, 29])
+def test_fused_takes_values_of_any_size(normal, value_size):
+    arrays = normal(B, N, T, H), normal(B, N, S, H), normal(B, N, S, value_size)
+    expected = value_and_gradients(literal, *arrays, causal=True)
+    agree(value_and_gradients(fused, *arrays, causal=True), expected)
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("batch", "queries", "keys"), [(2, 5, 0), (2, 0, 7), (2, 0, 0), (0, 5, 7)])
+def test_without_keys_the_output_is_zero_and_without_queries_empty(
+    normal, name, causal, masked, batch, queries, keys
+):
+    if causal and queries > keys:
+        return  # refused, as a test below asserts
+    arrays = normal(batch, queries, H), normal(batch, keys, H), normal(batch, keys, U)
+    mask = jnp.ones((queries, keys), bool) if masked else None
+    out, *gradients = value_and_gradients(FORMS[name], *arrays, mask, causal=causal)
+    np.testing.assert_array_equal(out, np.zeros((batch, queries, U)))
+    for gradient, array in zip(gradients, arrays, strict=True):
+        np.testing.assert_array_equal(gradient, np.zeros(array.shape))
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -82,22 +114,26 @@ def test_fused_where_the_sizes_would_fit_the_kernel_of_a_tpu(normal, causal):
 @pytest.mark.parametrize("name", FORMS)
 def test_a_query_that_sees_nothing_gives_zero_and_no_gradient(qkv, name):
     query, key, value = qkv
-    out, dq, dk, dv = value_and_gradients(FORMS[name], query, key, value[..., :H], some_mask())
+    out, dq, dk, dv = value_and_gradients(FORMS[name], query, key, value, some_mask())
     assert not out[:, :, 2].any() and not dq[:, :, 2].any()
     assert not dk[:, :, 4].any() and not dv[:, :, 4].any()
     assert out[:, :, 1].all()
 
 
-@pytest.mark.parametrize("shape", [(B, 1, 1, S), (1, N, T, 1)])
-def test_blockwise_takes_masks_that_broadcast(qkv, shape):
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shape", [(B, 1, 1, S), (1, N, T, 1), (T, S), (1, S)])
+def test_every_form_takes_masks_that_broadcast(qkv, shape, causal):
     mask = jnp.asarray(np.random.default_rng(2).random(shape) < 0.7)
-    expected = value_and_gradients(literal, *qkv, mask)
-    agree(value_and_gradients(blockwise, *qkv, mask, block=3), expected)
+    whole = jnp.broadcast_to(mask, (B, N, T, S))
+    expected = value_and_gradients(literal, *qkv, whole, causal=causal)
+    agree(value_and_gradients(literal, *qkv, mask, causal=causal), expected)
+    agree(value_and_gradients(blockwise, *qkv, mask, causal=causal, block=3), expected)
+    agree(value_and_gradients(fused, *qkv, mask, causal=causal), expected)
 
 
 @pytest.mark.parametrize("lead", [(), (2, 2, 3)])
 def test_any_leading_axes(normal, lead):
-    arrays = normal(*lead, T, H), normal(*lead, S, H), normal(*lead, S, H)
+    arrays = normal(*lead, T, H), normal(*lead, S, H), normal(*lead, S, U)
     expected = value_and_gradients(literal, *arrays)
     agree(value_and_gradients(blockwise, *arrays, block=2), expected)
     agree(value_and_gradients(fused, *arrays), expected)
@@ -127,11 +163,12 @@ def test_blockwise_is_exact_at_extreme_scores(normal):
     agree(blockwise(query, key, value, block=2), literal(query, key, value), 1e-5)
 
 
-@pytest.mark.parametrize("form", [literal, blockwise])
-def test_causal_attention_refuses_more_queries_than_keys(qkv, form):
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("keys", [5, 0])
+def test_causal_attention_refuses_more_queries_than_keys(qkv, name, keys):
     query, key, value = qkv
-    with pytest.raises(ValueError, match="query_len 7 is larger than key_len 5"):
-        form(key, query, value[..., :5, :], causal=True)
+    with pytest.raises(ValueError, match=f"query_len 7 is larger than key_len {keys}"):
+        FORMS[name](key, query[..., :keys, :], value[..., :keys, :], causal=True)
 
 
 def test_causal_blocks_that_nobody_sees_are_left_out():
