@@ -11,6 +11,7 @@ from jaxgen.cli.parsing import parse
 from jaxgen.devices.runtime import tune_allocator
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
+from jaxgen.suggest import did_you_mean
 
 RESULTS = Path("benchmarks/results")
 COMMANDS = {"costs": print_costs, "aot": aot, "scaling": scaling}
@@ -40,7 +41,7 @@ def main(args: list[str]) -> None:
         if name.startswith("-"):
             raise UserError(f"Name a benchmark first: {', '.join(_known())}.")
         if name not in _known():
-            raise UserError(f"There is no benchmark {name!r}; known are {', '.join(_known())}.")
+            raise UserError(f"There is no benchmark {name!r}; {did_you_mean(name, _known())}.")
         run(name, parse(Options, args[1:], f"benchmarks {name}"))
 
 

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.aot.compile import cuda
+from benchmarks.aot import cuda
 from jaxgen.errors import UserError
 
 # Slices that Google Cloud documents, https://cloud.google.com/tpu/docs/v4 and .../v5e, v5p, v6e.

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.ledger.equations import costs, measured, with_gradients
-from benchmarks.measure.child import attention_peaks
+from benchmarks.measure.child import forget_peak, resident, run
 from benchmarks.measure.fit import fitted_exponent
 from jaxgen.costs.equations import causal_attention_costs, equation_costs
 from jaxgen.equations.attention_forms import FORMS
@@ -52,7 +52,7 @@ def _rows(form: str, causal: bool, short: bool) -> list[dict[str, Any]]:
     found = [_row(form, causal, length, short) for length in lengths]
     together = (lengths,) if short else [(length,) for length in lengths]
     for each in together:
-        peaks = attention_peaks(form, causal, HEADS, HEAD_SIZE, each)
+        peaks = run(__name__, "peaks", form, int(causal), HEADS, HEAD_SIZE, *each)
         for row in found:
             if row["value"] in each:
                 row["peak_bytes"] = peaks["peak"][str(row["value"])]
@@ -95,3 +95,27 @@ def _exponents(rows: list[dict], short: bool) -> list[dict[str, Any]]:
 
 def _on_cpu() -> bool:
     return jnp.zeros(()).devices().pop().platform == "cpu"
+
+
+def peaks(form: str, causal: str, heads: str, head_size: str, *lengths: str) -> dict:
+    """Bytes by length: {"peak": {T: process's peak}, "growth": {T: peak above the idle process}}.
+
+    Of one forward and backward evaluation in a process of its own; lengths ascend.
+    """
+
+    program = jax.jit(make_program(form, causal == "1"))
+    # Threads, pools and the like are there before anything is counted.
+    jax.block_until_ready(program(*arguments(1, 8, 8)))
+    peak, growth = {}, {}
+    for length in map(int, lengths):
+        sizes = (int(heads), length, int(head_size))
+        shapes = jax.eval_shape(lambda sizes=sizes: arguments(*sizes))
+        compiled = program.lower(*shapes).compile()
+        idle = resident("VmRSS")
+        forget_peak()
+        given = arguments(*sizes)
+        jax.block_until_ready(compiled(*given))
+        peak[length] = resident("VmHWM")
+        growth[length] = peak[length] - idle
+        del given
+    return {"peak": peak, "growth": growth}

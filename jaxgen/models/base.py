@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ModelConfig(ABC):
         """What `scaled(width=)` sets."""
 
     @abstractmethod
-    def scaled(self, *, width: int | None = None, depth: int | None = None) -> Self:
+    def scaled(self, *, width: int | None = None, depth: int | None = None) -> ModelConfig:
         """The same architecture with hidden layers of that width, or so many of them; for sweeps."""
 
     @abstractmethod

@@ -8,7 +8,9 @@ import pytest
 from jax import lax
 from jax.sharding import SingleDeviceSharding
 
-from benchmarks import aot, presets, scaling, topology
+from benchmarks import select
+from benchmarks.aot import compile as aot
+from benchmarks.aot import scaling, topology
 from benchmarks.aot.hlo import Collective, Schedule, _computations, read_schedule
 from benchmarks.aot.loops import loop_trips
 from benchmarks.aot.shard import Shapes
@@ -32,10 +34,8 @@ def four_chips():
 
 def smallest(name):
     """An experiment with its data; a deep model as one layer, since each compiles alike."""
-    experiment, data = presets.find(name)
-    if hasattr(experiment.model, "num_layers"):
-        experiment = replace(experiment, model=replace(experiment.model, num_layers=1))
-    return experiment, data
+    experiment, data = select.find(name)
+    return replace(experiment, model=experiment.model.scaled(depth=1)), data
 
 
 @pytest.mark.parametrize("name", experiment_names())
@@ -125,8 +125,8 @@ def test_fused_attention_is_the_flash_kernel_on_a_tpu(four_chips):
 
 def test_a_kernel_over_a_mesh_is_refused_and_under_pmap_estimated(four_chips):
     """GPT-2's size in one layer: the kernels take at least the time of attention's FLOPs."""
-    experiment, data = presets.find("gpt2-124m", batch_size=4, attention="fused")
-    experiment = replace(experiment, model=replace(experiment.model, num_layers=1))
+    experiment, data = select.find("gpt2-124m", batch_size=4, attention="fused")
+    experiment = replace(experiment, model=experiment.model.scaled(depth=1))
     with pytest.raises(UserError, match="does not split the TPU's kernel; choose --parallel pmap"):
         aot.compile_step("gpt2-124m", experiment, data, four_chips)
     result = aot.compile_step("gpt2-124m", experiment, data, four_chips, parallel="pmap")
@@ -137,8 +137,8 @@ def test_a_kernel_over_a_mesh_is_refused_and_under_pmap_estimated(four_chips):
 
 
 def test_recomputation_is_bounded_but_is_no_part_of_the_mfu():
-    experiment, data = presets.find("gpt-python")
-    again, _ = presets.find("gpt-python", remat=True)
+    experiment, data = select.find("gpt-python")
+    again, _ = select.find("gpt-python", remat=True)
     plain, recomputed = experiment.costs(data.spec), again.costs(data.spec)
     assert recomputed.matmul_flops > plain.matmul_flops
     assert aot._model_flops(recomputed, "jaxgen") == plain.matmul_flops
@@ -190,7 +190,7 @@ def test_a_corner_has_a_link_along_each_axis_and_two_in_a_ring(name, links):
 
 def test_a_chip_s_least_bytes_by_hand():
     """The state's part is what does not grow with the batch."""
-    experiment, data = presets.find("vae-digits", batch_size=32)
+    experiment, data = select.find("vae-digits", batch_size=32)
     whole = experiment.costs(data.spec)
     quarter = replace(experiment, batch_size=8).costs(data.spec)
 
@@ -276,7 +276,7 @@ def test_the_compilers_message_about_memory(message, expected):
     [("gpt2-124m", 124_439_808, 12), ("gpt3-1.3b", 1.3e9, 24)],
 )
 def test_the_presets_are_the_published_sizes(name, parameters, layers):
-    experiment, data = presets.find(name, batch_size=8)
+    experiment, data = select.find(name, batch_size=8)
     table = experiment.costs(data.spec)
     assert table.parameters == pytest.approx(parameters, rel=0 if layers == 12 else 0.02)
     assert (table.sizes["L"], table.sizes["V"], table.sizes["B"]) == (layers, 50257, 8)

@@ -2,7 +2,9 @@
 
 import pytest
 
-from benchmarks import aot, presets, topology
+from benchmarks import select
+from benchmarks.aot import compile as aot
+from benchmarks.aot import topology
 from jaxgen.experiments.registry import experiment_names
 
 pytest.importorskip(
@@ -18,7 +20,7 @@ def eight_gpus():
 @pytest.mark.parametrize("parallel", ["mesh", "pmap"])
 @pytest.mark.parametrize("name", experiment_names())
 def test_every_experiment_compiles_for_gpus(eight_gpus, name, parallel):
-    experiment, data = presets.find(name)
+    experiment, data = select.find(name)
     result = aot.compile_step(name, experiment, data, eight_gpus, parallel=parallel)
     table = experiment.costs(data.spec)
     assert result.fits and result.chips == 8 and result.device_kind == "NVIDIA H100 80GB HBM3"
@@ -36,7 +38,7 @@ def test_every_experiment_compiles_for_gpus(eight_gpus, name, parallel):
 
 def test_what_one_gpu_cannot_hold_does_not_fit():
     """GPT-3 XL's 1.3 billion parameters take 16 GB, a batch of 64 without recomputation far more."""
-    experiment, data = presets.find("gpt3-1.3b", batch_size=64)
+    experiment, data = select.find("gpt3-1.3b", batch_size=64)
     result = aot.compile_step("gpt3-1.3b", experiment, data, topology.find_topology("h100:1"))
     assert not result.fits and result.bytes_per_chip > result.memory_bytes == 80 * 10**9
     assert "fits                       NO" in aot.describe(result)

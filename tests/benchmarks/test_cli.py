@@ -3,11 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, devices, topology
+from benchmarks import cli
+from benchmarks.aot import topology
+from benchmarks.ledger import devices
+from benchmarks.select import find_experiment
 from jaxgen.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +42,7 @@ def test_a_short_run_writes_numbers_table_and_pictures(results):
     }  # fmt: skip
     assert values["short"] and values["machine"]["backend"] == "cpu"
     cases = [row["case"] for row in values["rows"]]
-    assert cases[:4] == ["as trained", "batch 32", "batch 128", "devices, pmap, strong 1"]
+    assert cases[:4] == ["as trained", "batch 32", "batch 64", "devices, pmap, strong 1"]
     for row in values["rows"]:
         assert set(row) >= ROW
         assert row["walk_flops"] == row["mathematics_flops"]
@@ -63,11 +67,9 @@ def test_devices_double_up_to_the_cores(monkeypatch):
         asked.append((parallel, count, batch))
         return {"n": 3, "median_seconds": 1.0 / count, "devices": count}
 
-    monkeypatch.setattr(devices, "devices_seconds", seconds)
+    monkeypatch.setattr(devices, "seconds", seconds)
     monkeypatch.setattr(devices.os, "cpu_count", lambda: 4)
-    from jaxgen.families.vae.family import VAEDigits
-
-    experiment = VAEDigits(batch_size=16)
+    experiment = replace(find_experiment("vae"), batch_size=16)
     rows = devices.run_devices("vae", "vae-digits", experiment, short=False)
     batches = [(1, 16), (2, 16), (4, 16), (1, 16), (2, 32), (4, 64)]
     assert asked == [(parallel, *each) for parallel in ("pmap", "mesh") for each in batches]
@@ -83,7 +85,7 @@ def test_devices_double_up_to_the_cores(monkeypatch):
 
 BAD_INPUT = {
     "unknown benchmark": (
-        "gtp", "no benchmark 'gtp'; known are equations, attention, gan, gpt, vae, all, costs, aot",
+        "gtp", r"no benchmark 'gtp'; did you mean gpt\? \(known are equations, attention, gan-digits",
     ),
     "no benchmark": ("--short", "Name a benchmark first: equations, attention"),
     "unknown flag": ("gpt --sort", "no field --sort: did you mean --short?"),
@@ -94,7 +96,7 @@ BAD_INPUT = {
     "compare one": ("--compare a.json", "--compare takes two files"),
     "compare nothing": ("--compare {tmp}/a.json {tmp}/b.json", "a.json does not exist"),
     "compare another file": ("--compare {tmp}/file {tmp}/file", "not the JSON file of a benchmark"),
-    "unknown experiment": ("aot gtp", "no experiment 'gtp'; known are gan-digits.*gpt3-1.3b"),
+    "unknown experiment": ("aot gtp", "no experiment 'gtp'; .*gan-digits.*gpt3-1.3b"),
     "unknown topology": ("aot gpt-python --topology v5e:3x5", "no topology 'v5e:3x5'; known are v4:"),
     "unknown generation": ("aot gpt-python --topology tpu", "no topology 'tpu'; known are v4:"),
     "too many GPUs": ("aot gpt-python --topology h100:16", "no topology 'h100:16'.*h100:{1,2,4,8}"),
@@ -105,7 +107,7 @@ BAD_INPUT = {
     "a transformer's convention": (
         "aot vae-digits --convention PaLM", "--convention PaLM counts transformers",
     ),
-    "attention where there is none": ("aot vae-digits --attention fused", "has no transformer"),
+    "attention where there is none": ("aot vae-digits --attention fused", "has no such field"),
     "parallel": ("aot gpt-python --parallel all", "--parallel"),
     "another mesh": (
         "aot gpt-python --mesh data=3", "--mesh data=3 is of 3 devices, but there are 16",
@@ -116,13 +118,13 @@ BAD_INPUT = {
     "pmap over hosts": (
         "aot vae-digits --topology v5e:4x4 --parallel pmap", "one host, and v5e:4x4 has 4: choose --par",
     ),
-    "no remat": ("aot vae-digits --remat", "--remat: vae-digits has no transformer"),
+    "no remat": ("aot vae-digits --remat", "--remat: the model of vae-digits has no such field"),
     "scaling's batch": ("scaling --batch-size 6 --topologies v5e:2x2", "6 is not a multiple of 4 chips"),
-    "scaling's second preset": ("scaling --presets gpt2-124m gtp", "no experiment 'gtp'; known are"),
-    "costs of nothing": ("costs gtp", "Nothing named 'gtp' has costs; known are gan-digits.*equations"),
+    "scaling's second": ("scaling --experiments gpt2-124m gtp", "no experiment 'gtp'"),
+    "costs of nothing": ("costs gtp", "Nothing named 'gtp' has costs; .*gan-digits.*equations"),
     "costs of no batch": ("costs gpt-python --batch-size 0", "--batch-size 0 is no batch: give 1"),
     "remat of an equation": ("costs vae.elbo --remat", "vae.elbo is an equation.*leave --batch-size"),
-    "remat of a vae": ("costs vae-digits --remat", "--remat: vae-digits has no transformer"),
+    "remat of a vae": ("costs vae-digits --remat", "--remat: the model of vae-digits has no such field"),
     "scaling": ("scaling --topologies v5e:9x9", "no topology 'v5e:9x9'"),
 }  # fmt: skip
 NEED_LIBTPU = (

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks.ledger.model import set_against
+from benchmarks.measure import ceilings, child, record
 from benchmarks.measure.ceilings import Ceilings, best_of, find_ceilings
 from benchmarks.measure.fit import fitted_exponent
-from benchmarks.measure.timing import Timing, ceilings, child, measure, record
+from benchmarks.measure.timing import Timing, measure
 from jaxgen.costs.hardware import find_accelerator
 from jaxgen.errors import UserError
 
@@ -138,7 +139,7 @@ def test_blockwise_memory_is_a_tenth_of_the_literal_forms():
     """The issue's bound, at T = 8,192: each in a fresh process, forward and backward."""
     T = 8192
     literal, blockwise = (
-        child.attention_peaks(form, causal=False, heads=1, head_size=64, lengths=(T,))
+        child.run("benchmarks.ledger.attention", "peaks", form, 0, 1, 64, T)
         for form in ("literal", "blockwise")
     )
     matrix = T * T * 4
