@@ -149,17 +149,19 @@ class Split(Plan):
     def _gathered(self, step: Step) -> Step:
         """The step on parameters that are whole along `fsdp`, while what it returns is split again.
 
-        What it draws for each example is split as the batch is.
+        What it draws for each example is split as the batch is. It is traced in the mesh's context: a
+        layer whose kernel the compiler cannot split finds there the axes to split it by.
         """
         step = functools.partial(step, axis=self._sharding(BATCH))
-        if self.mesh.shape["fsdp"] == 1:
-            return step
         sizes = {**self.mesh.shape, "fsdp": 1}
 
         def run(state, batch):
-            places = self._place(specs(state.params, sizes, self.model_axes))
-            params = lax.with_sharding_constraint(state.params, places)
-            return step(state._replace(params=params), batch)
+            if self.mesh.shape["fsdp"] > 1:
+                places = self._place(specs(state.params, sizes, self.model_axes))
+                params = lax.with_sharding_constraint(state.params, places)
+                state = state._replace(params=params)
+            with jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh):
+                return step(state, batch)
 
         return run
 

@@ -17,8 +17,9 @@ from the kept logarithms; with dO the output's gradient, over the same blocks:
     (3) P = e^(s − log Σ e^s),   dV += Pᵀ dO,   dS = P ∘ (dO Vᵀ − rowsum(dO ∘ O)),
         dQ += dS K / √d_k,       dK += dSᵀ Q / √d_k
 
-The fused form is the platform's own kernel. Shape letters and conventions as in `attention.py`. In all
-three a query that may attend to nothing, or finds no keys at all (S = 0), has output 0 and gradient 0.
+The fused form is the platform's own kernel, of `attention_kernels.py`. In all three a query that may
+attend to nothing, or finds no keys at all (S = 0), has output 0 and gradient 0. Shape letters and
+conventions as in `attention.py`.
 """
 
 import functools
@@ -33,6 +34,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.equations import attention
+from jaxgen.equations.attention_kernels import kernel_fits, nn_attention, tpu_kernel
 
 Mask = Bool[Array, "*#B #T #S"]
 
@@ -55,7 +57,7 @@ def literal(
       ValueError: causal, and there are more queries than keys.
     """
     return attention.scaled_dot_product_attention(
-        query, key, value, _visible(query, key, mask, causal)
+        query, key, value, visible(query, key, mask, causal=causal)
     )
 
 
@@ -73,13 +75,16 @@ def blockwise(
     Blocks that a causal row cannot see are not computed. It has a reverse derivative only.
 
     Args:
-      block: the side of a block, in queries and in keys; need not divide either length.
+      block: the largest side of a block, in queries and in keys; need not divide either length.
     """
     if causal:
         _check_lengths(query, key)
     if _is_empty(query, key, value):
         return _zeros(query, value)
-    block = min(block, max(query.shape[-2], key.shape[-2]))
+    longest = max(query.shape[-2], key.shape[-2])
+    block = -(
+        -longest // -(-longest // block)
+    )  # all alike: a last one of few rows costs a whole one
     return _blockwise(query, key, value, mask, causal, block)
 
 
@@ -93,22 +98,25 @@ def fused(
 ) -> Float[Array, "*B T U"]:
     """The platform's kernel. Arguments as in `literal`.
 
-    On a TPU jax's Pallas flash kernel, where the sizes fit it (T and S multiples of 128, T = S if
-    causal, one head size, no mask); else `jax.nn.dot_product_attention`, which on a GPU is cuDNN's
-    flash attention for narrow floats, and on a CPU the literal einsums. It knows one head size: where U
-    is not H, the narrower arrays are padded with zeros, which costs what the wider one costs.
+    On a TPU jax's Pallas flash kernel, on a GPU cuDNN's flash attention, each where `kernel_fits`; else
+    `jax.nn.dot_product_attention`, which is the literal einsums. It knows one head size: where U is not
+    H, the narrower arrays are padded with zeros, which costs what the wider one costs.
     """
     if causal:
         _check_lengths(query, key)
     if _is_empty(query, key, value):
         return _zeros(query, value)
-    if not _fits_tpu_kernel(query, key, value, mask, causal):
-        return _nn_attention(query, key, value, mask, causal)
-    return lax.platform_dependent(
-        query, key, value,
-        tpu=lambda *arrays: _tpu_kernel(*arrays, causal),
-        default=lambda *arrays: _nn_attention(*arrays, None, causal),
-    )  # fmt: skip
+    T, S, H = query.shape[-2], key.shape[-2], query.shape[-1]
+    # Jax's own causal rule counts from the first key, ours from the last; and which rows see nothing is
+    # known only of rule and mask together.
+    if causal and (T != S or mask is not None):
+        mask, causal = visible(query, key, mask, causal=True), False
+    default = functools.partial(nn_attention, mask=mask, causal=causal)
+    fits = kernel_fits("tpu", T, S, H, query.dtype, masked=mask is not None)
+    if not fits or query.ndim != 4 or value.shape[-1] != H:
+        return default(query, key, value)
+    tpu = functools.partial(tpu_kernel, causal=causal)
+    return lax.platform_dependent(query, key, value, tpu=tpu, default=default)
 
 
 FORMS: Mapping[str, Callable] = MappingProxyType(
@@ -116,8 +124,14 @@ FORMS: Mapping[str, Callable] = MappingProxyType(
 )
 
 
-def _visible(query: Array, key: Array, mask: Array | None, causal: bool) -> Array | None:
-    """Mask and causal rule as one mask."""
+def visible(
+    query: Float[Array, "*B T H"],
+    key: Float[Array, "*B S H"],
+    mask: Mask | None = None,
+    *,
+    causal: bool = False,
+) -> Mask | None:
+    """Mask and causal rule as one mask of the query's rank; None: every key is seen."""
     if not causal:
         return mask
     rule = _of_rank(query.ndim, attention.causal_mask(query.shape[-2], key.shape[-2]))
@@ -275,56 +289,3 @@ def _take(array: Array, index: Any, block: int, axis: int = -2) -> Array:
 
 def _put(array: Array, part: Array, axis: int, index: Any, block: int) -> Array:
     return lax.dynamic_update_slice_in_dim(array, part, index * block, array.ndim + axis)
-
-
-# The platforms' kernels.
-
-
-def _nn_attention(query, key, value, mask, causal):
-    """`jax.nn.dot_product_attention`, which wants (B, T, N, H); a row that sees nothing becomes 0."""
-    narrow = query.dtype in (jnp.bfloat16, jnp.float16)
-    # Only asked for on a GPU: without one, jax refuses cuDNN while it traces.
-    implementation = "cudnn" if narrow and jax.default_backend() == "gpu" else None
-    lead, T, S = query.shape[:-2], query.shape[-2], key.shape[-2]
-    width = max(query.shape[-1], value.shape[-1])
-
-    def folded(array, *order):
-        one_batch = array.reshape((-1, lead[-1] if lead else 1, *array.shape[-2:]))  # (B, N, T, H)
-        return one_batch.transpose(order)
-
-    attend = functools.partial(
-        jax.nn.dot_product_attention,
-        *(folded(_widened(array, width), 0, 2, 1, 3) for array in (query, key, value)),
-        scale=query.shape[-1] ** -0.5,
-        implementation=implementation,
-    )
-    # Its own causal rule counts from the first key, ours from the last: the same where T = S alone.
-    if mask is None and (T == S or not causal):
-        return _unfolded(attend(is_causal=causal), query.shape, value.shape)
-    visible = _visible(query, key, mask, causal)
-    every = jnp.broadcast_to(visible, (*lead, T, S))
-    out = _unfolded(attend(mask=folded(every, 0, 1, 2, 3)), query.shape, value.shape)
-    return jnp.where(every.any(-1, keepdims=True), out, 0)
-
-
-def _widened(array, width):
-    """With features of zero up to that head size: they change no score, and no output that is kept."""
-    return jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, width - array.shape[-1])])
-
-
-def _unfolded(out, query_shape, value_shape):
-    """(B, T, N, width) back to the query's leading axes and the values' size, (*B, T, U)."""
-    heads_first = out[..., : value_shape[-1]].swapaxes(-3, -2)
-    return heads_first.reshape((*query_shape[:-1], value_shape[-1]))
-
-
-def _fits_tpu_kernel(query, key, value, mask, causal) -> bool:
-    T, S = query.shape[-2], key.shape[-2]
-    whole = T % 128 == 0 and S % 128 == 0 and (T == S or not causal)
-    return mask is None and whole and query.ndim == 4 and value.shape[-1] == query.shape[-1]
-
-
-def _tpu_kernel(query, key, value, causal):
-    from jax.experimental.pallas.ops.tpu.flash_attention import flash_attention
-
-    return flash_attention(query, key, value, causal=causal, sm_scale=query.shape[-1] ** -0.5)

@@ -37,10 +37,13 @@ class GPTConfig(ModelConfig):
     init: Literal["gpt2", "zero-outputs"] = "gpt2"
     """Normal(0.02) with residual outputs scaled by 1/sqrt(2L); or normal(1/sqrt(fan-in)) with every
     block's output and an untied head zero, so that the first loss is then log V exactly."""
-    attention: Literal["literal", "blockwise", "fused"] = "literal"
-    """The equation as it stands; in blocks, memory linear in the length; or the platform's kernel."""
+    attention: Literal["auto", "literal", "blockwise", "fused"] = "auto"
+    """The equation as it stands; in blocks, memory linear in the length; the platform's kernel; or the
+    best of them for the length and the platform."""
     dropout: float = 0.0
     """Probability of dropping a unit while training."""
+    drop_weights: bool = True
+    """Dropout of the attention weights too, as in the GPT-2 code; it needs them whole."""
     remat: bool = False
     """Recompute each block's activations in the backward pass instead of keeping them."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
@@ -60,6 +63,16 @@ class GPTConfig(ModelConfig):
                 f"--model.positions rotary turns pairs, but the head size "
                 f"{self.model_size}/{self.num_heads} = {self.head_size} is odd: change one of them."
             )
+        if self.weights_dropout and self.attention in ("blockwise", "fused"):
+            raise UserError(
+                f"--model.attention {self.attention} holds no weights for --model.dropout "
+                f"{self.dropout} to drop: choose auto or literal, or --model.no-drop-weights."
+            )
+
+    @property
+    def weights_dropout(self) -> float:
+        """Probability of dropping an attention weight."""
+        return self.dropout if self.drop_weights else 0.0
 
     @property
     def head_size(self) -> int:
@@ -116,5 +129,6 @@ def modern_gpt(**sizes) -> GPTConfig:
         use_bias=False,
         tied_head=False,
         init="zero-outputs",
+        drop_weights=False,
         **sizes,
     )

@@ -87,6 +87,7 @@ def _attention(config: GPTConfig, sizes: Mapping[str, int]) -> list[Row]:
         elementwise("scale and mask", sizes, attended, 2, 2),
         # max, subtract, exp, sum, divide; backward: product, sum, subtract, product
         elementwise("softmax", sizes, attended, 5, 4, kept=attended),
+        *([_dropout("weights dropout", sizes, attended, 1)] if config.weights_dropout else []),
         matmul("mix", sizes, "B·N·T·S·H", "S", result=heads, repeats="L", item_bytes=item),
         *_projection("attention out", config, sizes, "B·T·N·H·D", "N·H", "D", "N·H·D"),
         *_residual("attention", config, sizes),

@@ -53,9 +53,11 @@ class Block(nn.Module):
             config.num_heads, config.head_size,
             input_init(config, fan_in=config.model_size), output_init(config),
             use_bias=config.use_bias, query_key_norm=config.query_key_norm,
-            rotary=config.positions == "rotary", form=config.attention, name="attention",
+            rotary=config.positions == "rotary", form=config.attention,
+            dropout=config.weights_dropout, name="attention",
         )  # fmt: skip
-        mixed = mix(Norm(config.norm, name="norm1")(x), causal=True)
+        normal = Norm(config.norm, name="norm1")(x)
+        mixed = mix(normal, dropout_keys=dropout_keys, causal=True)
         x = x + Dropout(config.dropout, name="dropout1")(mixed, dropout_keys)
         changed = FeedForward(config, name="mlp")(Norm(config.norm, name="norm2")(x))
         return x + Dropout(config.dropout, name="dropout2")(changed, dropout_keys)

@@ -1,0 +1,99 @@
+"""Which form of attention computes where; the three forms are those of `equations.attention_forms`."""
+
+import functools
+import math
+from collections.abc import Callable
+
+import jax
+from jax import lax
+from jax.sharding import AxisType, PartitionSpec
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float
+
+from jaxgen.equations.attention_forms import FORMS
+from jaxgen.equations.attention_kernels import has_cudnn, kernel_fits
+
+MODEL = "model"
+"""The axis of a mesh that heads are split over; the batch is split over all others."""
+
+# Blockwise's speed over literal's, forward and backward, float32, 2 cores of a CPU (medians of
+# interleaved runs in one process, benchmarks' own sizes): @@MEASURED@@
+# Shorter lengths fill no block of 256, and gain nothing that is worth another order of sums.
+BLOCKWISE_LENGTH = 512
+
+
+def choose_form(
+    query_len: int,
+    key_len: int,
+    head_size: int,
+    dtype: DTypeLike,
+    platform: str,
+    *,
+    masked: bool = False,
+    causal: bool = False,
+) -> str:
+    """The name of the form that `auto` takes: all compute the same, so speed and memory decide.
+
+    The platform's kernel where it has one for such sizes; else blockwise from the length where it wins
+    on a CPU; else literal. A TPU or a GPU without a kernel for the sizes takes the CPU's rule, whose
+    memory is linear in the length.
+
+    Args:
+      platform: 'tpu', 'cuda' (with cuDNN) or any other. masked: there is a mask beside the causal rule.
+    """
+    if kernel_fits(platform, query_len, key_len, head_size, dtype, masked=masked, causal=causal):
+        return "fused"
+    return "blockwise" if min(query_len, key_len) >= BLOCKWISE_LENGTH else "literal"
+
+
+def attend(
+    query: Float[Array, "B N T H"],
+    key: Float[Array, "B N S H"],
+    value: Float[Array, "B N S H"],
+    mask: Bool[Array, "#B #N #T #S"] | None = None,
+    *,
+    causal: bool = False,
+    form: str = "auto",
+) -> Float[Array, "B N T H"]:
+    """Attention in a form of FORMS, or in the one that `choose_form` names.
+
+    The choice falls when the program is lowered, for the platform that it is compiled for, which need
+    not be this machine's. `auto` has, as the blockwise form, a reverse derivative only.
+    """
+    T, S, H = query.shape[-2], key.shape[-2], query.shape[-1]
+    sizes = (T, S, H, query.dtype)
+    rule = {"masked": mask is not None, "causal": causal}
+
+    def on(platform):
+        name = choose_form(*sizes, platform, **rule) if form == "auto" else form
+        return forms[name]
+
+    forms = {name: functools.partial(each, causal=causal) for name, each in FORMS.items()}
+    tpu, cuda, other = on("tpu"), on("cuda" if has_cudnn() else "other"), on("other")
+    if tpu is forms["fused"] and kernel_fits("tpu", *sizes, **rule):
+        tpu = over_mesh(tpu, *query.shape[:2])
+    if tpu is cuda is other:  # no choice, and no trace of one in the program
+        return other(query, key, value, mask)
+    return lax.platform_dependent(query, key, value, mask, tpu=tpu, cuda=cuda, default=other)
+
+
+def over_mesh(attend: Callable, batch_size: int, num_heads: int) -> Callable:
+    """The function of (query, key, value) on each device's own examples and heads.
+
+    A compiler splits einsums over devices by itself, but not a kernel written by hand. The mesh is that
+    in whose context a step is traced; without one, or within pmap, the function stays as it is. An axis
+    that the batch or the heads do not divide by is not split: each device then computes all of it.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or AxisType.Manual in mesh.axis_types:
+        return attend
+    batch_axes = tuple(name for name in mesh.axis_names if name != MODEL)
+    shards = math.prod(mesh.shape[name] for name in batch_axes)
+    spec = PartitionSpec(
+        batch_axes if batch_size % shards == 0 else None,
+        MODEL if num_heads % mesh.shape.get(MODEL, 1) == 0 and MODEL in mesh.shape else None,
+    )
+    # Not checked for what varies over which axis: kernels do not say so of their results.
+    return jax.shard_map(
+        lambda *arrays: attend(*arrays), in_specs=spec, out_specs=spec, check_vma=False
+    )
