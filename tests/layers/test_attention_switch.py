@@ -29,7 +29,7 @@ def test_loss_and_gradients_do_not_depend_on_the_form(random_params, flavour, fo
 
     def value_and_gradients(config):
         loss = make_language_loss(GPT(config, V))
-        return jax.jit(jax.value_and_grad(loss, has_aux=True))(params, batch, keys)
+        return jax.jit(jax.value_and_grad(loss, has_aux=True))(params, None, batch, keys)
 
     (expected, _), gradients = value_and_gradients(config)
     (found, _), others = value_and_gradients(replace(config, attention=form))

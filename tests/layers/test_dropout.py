@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from jaxgen.families.language.objective import make_language_loss
-from jaxgen.layers.basic import Dropout
+from jaxgen.layers.dropout import Dropout
 from jaxgen.models.gpt.config import GPTConfig
 from jaxgen.models.gpt.model import GPT
-from jaxgen.models.mlp_gan.config import GANConfig
-from jaxgen.models.mlp_gan.model import Discriminator
+from jaxgen.models.mlp_gan.config import MLPGANConfig
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -31,7 +30,7 @@ MODELS = {
     # name: (model, inputs, layers that drop)
     "gpt": (GPT(CONFIG, V), TOKENS, 5),  # the embedding, and two parts of two blocks
     "gpt, recomputed": (GPT(replace(CONFIG, remat=True), V), TOKENS, 5),
-    "discriminator": (Discriminator(GANConfig(4, (11,), (83, 97), P)), IMAGES, 2),
+    "discriminator": (MLPGANConfig(4, (11,), (83, 97), P).make((2, 3, 7))[1], IMAGES, 2),
 }
 
 
@@ -113,7 +112,7 @@ def test_recomputing_the_blocks_changes_no_loss_and_no_gradient(random_params):
 
     def value_and_gradients(remat):
         loss = make_language_loss(GPT(replace(CONFIG, remat=remat), V))
-        return jax.jit(jax.value_and_grad(loss, has_aux=True))(params, batch, KEYS)
+        return jax.jit(jax.value_and_grad(loss, has_aux=True))(params, None, batch, KEYS)
 
     (expected, _), gradients = value_and_gradients(False)
     (found, _), others = value_and_gradients(True)

@@ -12,10 +12,10 @@ from jaxgen.families.language.objective import make_language_loss
 from jaxgen.families.vae.objective import make_vae_loss
 from jaxgen.models.gpt.config import GPTConfig
 from jaxgen.models.gpt.model import GPT
-from jaxgen.models.mlp_vae.config import VAEConfig
-from jaxgen.models.mlp_vae.model import VAE
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
+from jaxgen.training.batch import example_keys, split_each
 from jaxgen.training.config import OptimizerConfig
-from jaxgen.training.gradient import example_keys, gradient, split_each
+from jaxgen.training.gradient import gradient
 from jaxgen.training.metrics import Mean
 from jaxgen.training.optimizer import make_optimizer
 from jaxgen.training.state import init_state
@@ -75,7 +75,7 @@ def regression(random_params):
 
 def autoencoder(random_params):
     """With drawn pixels and drawn latents."""
-    model = VAE(VAEConfig((7,), 4), (2, 3, 1))
+    model = MLPVAEConfig((7,), 4).make((2, 3, 1))
     batch = {"image": jax.random.uniform(jax.random.key(1), (B, 2, 3, 1))}
     return make_vae_loss(model, "draw"), random_params(model, batch["image"]), batch
 

@@ -8,8 +8,7 @@ import pytest
 from jaxgen.data import load
 from jaxgen.devices.choose import make_plan
 from jaxgen.families.vae.objective import make_vae_loss
-from jaxgen.models.mlp_vae.config import VAEConfig
-from jaxgen.models.mlp_vae.model import VAE
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.metrics import Mean, to_floats
 from jaxgen.training.optimizer import make_optimizer
@@ -171,7 +170,7 @@ def test_golden_curve_of_a_vae_on_real_digits(random_params):
     jax 0.10.2 and 0.12.0 agree to eight; another draw, batch or update changes the fourth.
     """
     train = load("digits", kind="images").train
-    model = VAE(VAEConfig((23,), 5), (8, 8, 1))
+    model = MLPVAEConfig((23,), 5).make((8, 8, 1))
     optimizer = make_optimizer(OptimizerConfig(learning_rate=3e-3))
     params = random_params(model, jnp.zeros((1, 8, 8, 1)), scale=0.1)
     state = init_state(params, optimizer.init(params), jax.random.key(0))

@@ -15,7 +15,7 @@ import pytest
 from jaxgen.equations import language
 from jaxgen.layers.attention import SelfAttention
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
-from jaxgen.models.gpt.model import GPT, Block
+from jaxgen.models.gpt.model import GPT, Block, input_init, output_init
 from jaxgen.training.state import num_params
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -131,14 +131,16 @@ def test_logits_are_those_of_the_loops_in_numpy(models, flavour):
 
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_self_attention_is_that_of_the_loops_in_numpy(random_params, use_bias):
-    """Causal where no mask is given, and by the mask of the same rule."""
+    """Causal by the flag, and by the mask of the same rule."""
     config = replace(MODERN, use_bias=use_bias)
     x = np.random.default_rng(3).standard_normal((B, T, 12)).astype(np.float32)
-    params = random_params(SelfAttention(config), jnp.asarray(x))
+    layer = attention_of(config)
+    params = random_params(layer, jnp.asarray(x))
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
     expected = [attend(sequence.astype(np.float64), wide, config) for sequence in x]
-    for mask in (), (jnp.asarray(np.tri(T, dtype=bool)),):
-        found = jax.jit(SelfAttention(config).apply)({"params": params}, x, *mask)
+    mask = jnp.asarray(np.tri(T, dtype=bool))[None, None]
+    for how in {"causal": True}, {"mask": mask}, {"mask": jnp.ones_like(mask), "causal": True}:
+        found = jax.jit(functools.partial(layer.apply, **how))({"params": params}, x)
         np.testing.assert_allclose(found, np.stack(expected), rtol=1e-5, atol=1e-5)
 
 
@@ -185,16 +187,25 @@ def test_a_token_changes_no_earlier_logit_and_every_later_one(models, flavour):
         assert np.abs(after - before)[:, t:].max(-1).min() > 1e-4  # every sequence and position
 
 
-def attention_output(random_params, config, x, mask):
-    params = random_params(SelfAttention(config), x, mask)
-    return np.asarray(jax.jit(SelfAttention(config).apply)({"params": params}, x, mask))
+def attention_of(config):
+    """The layer as a block of the GPT has it."""
+    return SelfAttention(
+        config.num_heads, config.head_size, input_init(config, 12), output_init(config),
+        use_bias=config.use_bias, query_key_norm=config.query_key_norm,
+        rotary=config.positions == "rotary", form=config.attention,
+    )  # fmt: skip
+
+
+def attention_output(random_params, config, x, mask=None):
+    layer = attention_of(config)
+    return np.asarray(jax.jit(layer.apply)({"params": random_params(layer, x)}, x, mask))
 
 
 def test_rotary_attention_depends_on_relative_positions_only(random_params):
     """The same sequence twice, each copy blind to the other: the later copy gets the same answer."""
     x = jax.random.normal(jax.random.key(0), (1, T, 12))
     twice = jnp.concatenate([x, x], axis=1)
-    mask = jnp.asarray(np.kron(np.eye(2), np.tri(T)) > 0)
+    mask = jnp.asarray(np.kron(np.eye(2), np.tri(T)) > 0)[None, None]
     out = attention_output(random_params, MODERN, twice, mask)
     np.testing.assert_allclose(out[:, :T], out[:, T:], atol=1e-5)  # angles up to 14 in float32
 
@@ -205,9 +216,10 @@ def test_only_rotary_attention_sees_the_order_of_the_keys(random_params, positio
     config = replace(CLASSIC, positions=positions)
     x = jax.random.normal(jax.random.key(0), (1, T, 12))
     order = np.asarray([3, 0, 6, 1, 5, 2, 4])
-    everything = jnp.ones((T, T), bool)
-    out = attention_output(random_params, config, x, everything)
-    permuted = attention_output(random_params, config, x[:, order], everything)
+    out = attention_output(random_params, config, x)
+    permuted = attention_output(random_params, config, x[:, order])
+    everything = jnp.ones((1, 1, T, T), bool)
+    np.testing.assert_array_equal(attention_output(random_params, config, x, everything), out)
     difference = np.abs(permuted - out[:, order]).max()
     assert difference < 1e-5 if positions == "learned" else difference > 0.1
 

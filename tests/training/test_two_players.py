@@ -9,8 +9,7 @@ from jaxgen.training.adversarial import init_players, make_adversarial_step
 
 from jaxgen.equations.gan import clip_weights
 from jaxgen.families.gan.objective import choose_losses, make_gan_losses
-from jaxgen.models.mlp_gan.config import GANConfig
-from jaxgen.models.mlp_gan.model import Discriminator, Generator
+from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.metrics import Mean, to_floats
 from jaxgen.training.optimizer import make_optimizer
@@ -82,7 +81,7 @@ def test_each_player_of_a_gan_takes_its_own_adam_step(random_params):
 
     The generator's is taken against the critic that was just updated and clipped.
     """
-    config = GANConfig(Z, (7,), (11,))
+    config = MLPGANConfig(Z, (7,), (11,))
     generator, critic = Generator(config, SHAPE), Discriminator(config)
     batch = {"image": jax.random.uniform(jax.random.key(9), (B, *SHAPE))}
     params = {
