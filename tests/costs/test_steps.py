@@ -97,6 +97,24 @@ def test_gan_step_under_every_loss(loss, smoothing, dropout, step_of):
     )
 
 
+@pytest.mark.parametrize("loss, k, ema_decay", [("non-saturating", 2, 0.9), ("wasserstein", 5, None)])
+def test_gan_step_of_several_discriminator_updates(loss, k, ema_decay, step_of):
+    model = MLPGANConfig(7, (11, 13), (17, 5), 0.3)
+    gan = replace(
+        GAN_DIGITS, batch_size=6, model=model, loss=loss, discriminator_steps=k, ema_decay=ema_decay
+    )
+    step, once = (step_of(replace(gan, discriminator_steps=n), ODD) for n in (k, 1))
+    assert step.batch["image"].shape[0] == 6 * k
+    walked = assert_equal(step)
+    assert 1 <= walked.elementwise_flops / step.table.elementwise_flops < 1.4
+    of_updates = sum(
+        row.flops()
+        for row in once.table.rows
+        if row.name.startswith("D update") and row.kind in CONTRACTIONS
+    )
+    assert step.table.matmul_flops == once.table.matmul_flops + (k - 1) * of_updates
+
+
 @pytest.mark.parametrize(
     "decoder, binarise",
     [("bernoulli", "no"), ("bernoulli", "threshold"), ("bernoulli", "draw"), ("gaussian", "no")],
