@@ -14,9 +14,7 @@ from jaxgen.costs.walk.count import CountError, count, xla_flops
 from jaxgen.data import ImageSpec
 from jaxgen.devices.choose import make_plan
 from jaxgen.experiments.registry import find_preset
-from jaxgen.families.language.costs import language_step
 from jaxgen.families.gan.objective import choose_losses, make_gan_losses
-from jaxgen.experiments.registry import find_preset
 from jaxgen.families.language.costs import language_step
 from jaxgen.families.vae.objective import make_vae_loss
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
