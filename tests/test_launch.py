@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from jaxgen import launch
+from jaxgen.devices import processes
 from jaxgen.devices.processes import JobOptions, find_place
 from jaxgen.errors import UserError
-from jaxgen.training import distributed
 
 ROOT = Path(__file__).parents[1]
 END_SECONDS = 5.0  # from a worker's death to the job's end
@@ -26,7 +26,7 @@ from jax import lax
 from jax import numpy as jnp
 from jaxgen.cli import run_command
 from jaxgen.errors import Interrupted, UserError
-from jaxgen.training import distributed
+from jaxgen.devices import processes
 
 def add_up(me):  # every device gives its process's number plus one
     own = jnp.full(jax.local_device_count(), 1.0 + me)
@@ -41,8 +41,8 @@ def interrupt(*_):
 def main(args):
     what, who, *rest = args
     if "quick-heartbeat" in rest:
-        distributed.HEARTBEAT_SECONDS = 2
-    distributed.join(distributed.JobOptions(coordinator_timeout=100))
+        processes.HEARTBEAT_SECONDS = 2
+    processes.join(processes.JobOptions(coordinator_timeout=100))
     me = jax.process_index()
     if "term" in rest:
         signal.signal(signal.SIGTERM, interrupt)
@@ -50,7 +50,7 @@ def main(args):
     if "deaf" in rest:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    say("sum", add_up(me), "of", jax.device_count(), distributed.num_processes(), distributed.is_main())
+    say("sum", add_up(me), "of", jax.device_count(), processes.num_processes(), processes.is_main())
     if who in (str(me), "all"):
         say("at", time.time())
         if what == "raise": raise ValueError("broken on purpose")
@@ -215,7 +215,7 @@ def test_a_port_in_use_is_one_sentence():
         with pytest.raises(
             UserError, match=rf"Port {port} .*Address already in use.*--coordinator"
         ):
-            distributed.join(options)
+            processes.join(options)
 
 
 @pytest.mark.parametrize(

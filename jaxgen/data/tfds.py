@@ -78,7 +78,7 @@ def _builder(name: str) -> Any:
                 "again with file_format='array_record', or set TFDS_DATA_DIR to another folder."
             ) from error
         known = tfds.list_builders(with_community_datasets=False)
-        near = nearest(name, known)
+        near = nearest(name, known, cutoff=0.6)  # of a thousand names some are half like any
         suggestion = f"did you mean {near!r}? Otherwise " if near else ""
         raise UserError(
             f"tensorflow-datasets has no set {name!r}: {suggestion}choose one of its catalogue, "

@@ -33,7 +33,7 @@ def step_of():
     """`step_of(experiment, spec)`: the real step, as shapes."""
 
     def build(experiment, spec):
-        B = experiment.batch_size
+        B = experiment.examples_per_step
         if isinstance(spec, ImageSpec):
             batch = {"image": jax.ShapeDtypeStruct((B, *spec.shape), jnp.float32)}
         else:

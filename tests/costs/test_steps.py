@@ -13,20 +13,19 @@ from jaxgen.costs.table import CONTRACTIONS
 from jaxgen.costs.walk.count import CountError, count, xla_flops
 from jaxgen.data import ImageSpec
 from jaxgen.devices.choose import make_plan
-from jaxgen.families.gan.family import GANDigits
+from jaxgen.experiments.registry import find_preset
 from jaxgen.families.gan.objective import choose_losses, make_gan_losses
-from jaxgen.families.language.family import GPTPython
-from jaxgen.families.vae.family import VAEDigits
+from jaxgen.families.language.costs import language_step
 from jaxgen.families.vae.objective import make_vae_loss
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
-from jaxgen.models.gpt.costs import gpt_step
 from jaxgen.models.gpt.model import GPT
-from jaxgen.models.mlp_gan.config import GANConfig
-from jaxgen.models.mlp_gan.model import Discriminator, Generator
-from jaxgen.models.mlp_vae.config import VAEConfig
-from jaxgen.models.mlp_vae.model import VAE
+from jaxgen.models.mlp_gan.config import MLPGANConfig
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.config import OptimizerConfig
 
+GPT_PYTHON, VAE_DIGITS, GAN_DIGITS = (
+    find_preset(name).experiment for name in ("gpt-python", "vae-digits", "gan-digits")
+)
 DIGITS = ImageSpec(8, 8, 1, 10)
 ODD = ImageSpec(5, 7, 3, None)
 # Sizes of which no two are equal, so that a swapped letter must show.
@@ -46,12 +45,15 @@ def assert_equal(step):
 
 
 EXPERIMENTS = {
-    "gpt": lambda text: (GPTPython(), text(103)),
-    "gpt-2 form": lambda text: (GPTPython(model=GPTConfig()), text(103)),
-    "gpt, recomputed": lambda text: (GPTPython(model=modern_gpt(remat=True)), text(103)),
-    "vae": lambda text: (VAEDigits(), DIGITS),
+    "gpt": lambda text: (GPT_PYTHON, text(103)),
+    "gpt-2 form": lambda text: (replace(GPT_PYTHON, model=GPTConfig()), text(103)),
+    "gpt, recomputed": lambda text: (replace(GPT_PYTHON, model=modern_gpt(remat=True)), text(103)),
+    "vae": lambda text: (VAE_DIGITS, DIGITS),
     # Without dropout: XLA counts the integer work that makes its random bits, here 2 % of the step.
-    "gan": lambda text: (GANDigits(model=GANConfig(discriminator_dropout=0.0)), DIGITS),
+    "gan": lambda text: (
+        replace(GAN_DIGITS, model=MLPGANConfig(discriminator_dropout=0.0)),
+        DIGITS,
+    ),
 }
 
 
@@ -69,7 +71,7 @@ def test_an_experiment_s_step_is_its_table_and_xla_agrees_within_two_percent(
 
 
 def test_the_gan_as_it_stands_is_its_table(step_of):
-    assert_equal(step_of(GANDigits(), DIGITS))
+    assert_equal(step_of(GAN_DIGITS, DIGITS))
 
 
 @pytest.mark.parametrize(
@@ -84,10 +86,31 @@ def test_the_gan_as_it_stands_is_its_table(step_of):
     ],
 )
 def test_gan_step_under_every_loss(loss, smoothing, dropout, step_of):
-    model = GANConfig(7, (11, 13), (17, 5), dropout)
+    model = MLPGANConfig(7, (11, 13), (17, 5), dropout)
     assert_equal(
-        step_of(GANDigits(batch_size=6, model=model, loss=loss, label_smoothing=smoothing), ODD)
+        step_of(
+            replace(GAN_DIGITS, batch_size=6, model=model, loss=loss, label_smoothing=smoothing),
+            ODD,
+        )
     )
+
+
+@pytest.mark.parametrize("loss, k, ema_decay", [("non-saturating", 2, 0.9), ("wasserstein", 5, None)])
+def test_gan_step_of_several_discriminator_updates(loss, k, ema_decay, step_of):
+    model = MLPGANConfig(7, (11, 13), (17, 5), 0.3)
+    gan = replace(
+        GAN_DIGITS, batch_size=6, model=model, loss=loss, discriminator_steps=k, ema_decay=ema_decay
+    )
+    step, once = (step_of(replace(gan, discriminator_steps=n), ODD) for n in (k, 1))
+    assert step.batch["image"].shape[0] == 6 * k
+    walked = assert_equal(step)
+    assert 1 <= walked.elementwise_flops / step.table.elementwise_flops < 1.4
+    of_updates = sum(
+        row.flops()
+        for row in once.table.rows
+        if row.name.startswith("D update") and row.kind in CONTRACTIONS
+    )
+    assert step.table.matmul_flops == once.table.matmul_flops + (k - 1) * of_updates
 
 
 @pytest.mark.parametrize(
@@ -95,8 +118,8 @@ def test_gan_step_under_every_loss(loss, smoothing, dropout, step_of):
     [("bernoulli", "no"), ("bernoulli", "threshold"), ("bernoulli", "draw"), ("gaussian", "no")],
 )
 def test_vae_step_with_every_decoder(decoder, binarise, step_of):
-    model = VAEConfig((17, 11), 3, decoder)
-    assert_equal(step_of(VAEDigits(batch_size=6, model=model, binarise=binarise), ODD))
+    model = MLPVAEConfig((17, 11), 3, decoder)
+    assert_equal(step_of(replace(VAE_DIGITS, batch_size=6, model=model, binarise=binarise), ODD))
 
 
 FLAVOURS = {
@@ -115,7 +138,7 @@ FLAVOURS = {
 @pytest.mark.parametrize("field, value", [(k, v) for k, vs in FLAVOURS.items() for v in vs[1:]])
 def test_gpt_step_in_every_flavour(field, value, step_of, text_spec):
     model = GPTConfig(max_seq_len=11, **SMALL_GPT, **{field: value})
-    experiment = GPTPython(batch_size=5, seq_len=7, model=model)
+    experiment = replace(GPT_PYTHON, batch_size=5, seq_len=7, model=model)
     assert_equal(step_of(experiment, text_spec(23)))
 
 
@@ -127,7 +150,7 @@ def test_gpt_step_in_every_flavour(field, value, step_of, text_spec):
 def test_gpt_step_of_any_size(step_of, text_spec, sizes, flavour):
     B, T, L, N, half, F, V = sizes
     model = GPTConfig(L, N, 2 * half * N, F, T + 1, **dict(zip(FLAVOURS, flavour, strict=True)))
-    assert_equal(step_of(GPTPython(batch_size=B, seq_len=T, model=model), text_spec(V)))
+    assert_equal(step_of(replace(GPT_PYTHON, batch_size=B, seq_len=T, model=model), text_spec(V)))
 
 
 widths = st.lists(st.integers(1, 9), min_size=1, max_size=3).map(tuple)
@@ -136,22 +159,24 @@ widths = st.lists(st.integers(1, 9), min_size=1, max_size=3).map(tuple)
 @settings(max_examples=4, deadline=None)
 @given(st.integers(1, 7), widths, st.integers(1, 5), st.sampled_from(["bernoulli", "gaussian"]))
 def test_vae_step_of_any_size(step_of, B, hidden, Z, decoder):
-    model = VAEConfig(hidden, Z, decoder)
-    assert_equal(step_of(VAEDigits(batch_size=B, model=model, binarise="no"), ODD))
+    model = MLPVAEConfig(hidden, Z, decoder)
+    assert_equal(step_of(replace(VAE_DIGITS, batch_size=B, model=model, binarise="no"), ODD))
 
 
 @settings(max_examples=4, deadline=None)
 @given(st.integers(1, 7), widths, widths, st.integers(1, 5))
 def test_gan_step_of_any_size(step_of, B, generator, discriminator, Z):
-    model = GANConfig(Z, generator, discriminator)
-    assert_equal(step_of(GANDigits(batch_size=B, model=model), ODD))
+    model = MLPGANConfig(Z, generator, discriminator)
+    assert_equal(step_of(replace(GAN_DIGITS, batch_size=B, model=model), ODD))
 
 
 def test_gpt_forward_pass_is_the_table_s():
     for config in (GPTConfig(max_seq_len=7, **SMALL_GPT), modern_gpt(max_seq_len=7, **SMALL_GPT)):
         model, tokens = GPT(config, 23), jax.ShapeDtypeStruct((5, 7), jnp.int32)
         params = jax.eval_shape(model.init, jax.random.key(0), tokens)
-        table = gpt_step(config, OptimizerConfig(), batch_size=5, seq_len=7, vocab_size=23)
+        table = language_step(
+            config, OptimizerConfig(), batch_size=5, seq_len=7, vocab_size=23, ema=False, name="gpt"
+        )  # fmt: skip
         assert count(model.apply, params, tokens).matmul_flops == table.flops(
             "forward", CONTRACTIONS
         )
@@ -159,32 +184,33 @@ def test_gpt_forward_pass_is_the_table_s():
 
 def test_vae_and_gan_forward_passes_are_the_tables(step_of):
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 6))
-    vae = VAEDigits(batch_size=6, model=VAEConfig((17, 11), 3), binarise="no")
+    vae = replace(VAE_DIGITS, batch_size=6, model=MLPVAEConfig((17, 11), 3), binarise="no")
     step = step_of(vae, ODD)
-    loss = make_vae_loss(VAE(vae.model, ODD.shape), "no")
-    walked = count(loss, step.state.params, step.batch, keys)
+    loss = make_vae_loss(vae.model.make(ODD.shape), "no")
+    walked = count(loss, step.state.params, None, step.batch, keys)
     assert walked.matmul_flops == step.table.flops("forward", CONTRACTIONS)
 
-    gan = GANDigits(batch_size=6, model=GANConfig(7, (11, 13), (17, 5)))
+    gan = replace(GAN_DIGITS, batch_size=6, model=MLPGANConfig(7, (11, 13), (17, 5)))
     step = step_of(gan, ODD)
-    players = Generator(gan.model, ODD.shape), Discriminator(gan.model)
+    players = gan.model.make(ODD.shape)
     losses = make_gan_losses(*players, choose_losses("non-saturating", "none"))
     G, D = step.state.params["generator"], step.state.params["discriminator"]
-    walked = count(losses[0], D, G, step.batch, keys) + count(losses[1], G, D, step.batch, keys)
+    walked = count(losses["discriminator"], D, G, None, step.batch, keys)
+    walked += count(losses["generator"], G, D, None, step.batch, keys)
     assert walked.matmul_flops == step.table.flops("forward", CONTRACTIONS)
 
 
 def test_gpt2_124m(step_of, text_spec):
     """The published size, by shapes alone: 124,439,808 parameters (Radford et al. 2019's smallest)."""
     model = GPTConfig(12, 12, 768, 3072, 1024)
-    step = step_of(GPTPython(batch_size=8, seq_len=1024, model=model), text_spec(50257))
+    step = step_of(replace(GPT_PYTHON, batch_size=8, seq_len=1024, model=model), text_spec(50257))
     assert_equal(step)
     assert step.table.parameters == 124_439_808
     assert step.table.matmul_flops == 8 * 1024 * 854_438_400
 
 
 def test_the_dispatched_program_needs_its_trip_count_and_then_is_so_many_steps(step_of):
-    experiment = replace(VAEDigits(batch_size=6, model=VAEConfig((17,), 3)), data="digits")
+    experiment = replace(VAE_DIGITS, batch_size=6, model=MLPVAEConfig((17,), 3))
     data = experiment.load()
     step = step_of(experiment, data.spec)
     arrays = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), data.train.arrays)
@@ -210,7 +236,8 @@ def test_optimizer_rows_follow_the_config(step_of):
     for clip, decay in itertools.product((None, 1.0), (0.0, 0.1)):
         optimizer = OptimizerConfig(clip_norm=clip, weight_decay=decay)
         step = step_of(
-            VAEDigits(batch_size=6, optimizer=optimizer, model=VAEConfig((17,), 3)), DIGITS
+            replace(VAE_DIGITS, batch_size=6, optimizer=optimizer, model=MLPVAEConfig((17,), 3)),
+            DIGITS,
         )
         sizes[clip, decay] = step.table.flops("update")
         walked = assert_equal(step)
@@ -224,17 +251,20 @@ def test_optimizer_rows_follow_the_config(step_of):
 
 SMALL = {
     "gpt": lambda text: (
-        GPTPython(
-            batch_size=6, seq_len=7, model=GPTConfig(max_seq_len=11, **SMALL_GPT, dropout=0.1)
+        replace(
+            GPT_PYTHON,
+            batch_size=6,
+            seq_len=7,
+            model=GPTConfig(max_seq_len=11, **SMALL_GPT, dropout=0.1),
         ),
         text(23),
     ),
     "vae": lambda text: (
-        VAEDigits(batch_size=6, model=VAEConfig((17, 11), 3), binarise="draw"),
+        replace(VAE_DIGITS, batch_size=6, model=MLPVAEConfig((17, 11), 3), binarise="draw"),
         ODD,
     ),
     "gan": lambda text: (
-        GANDigits(batch_size=6, model=GANConfig(7, (11, 13), (17, 5), 0.3)),
+        replace(GAN_DIGITS, batch_size=6, model=MLPGANConfig(7, (11, 13), (17, 5), 0.3)),
         ODD,
     ),
 }

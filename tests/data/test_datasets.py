@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen.data import Batches, Images, Order, Tokens, load
+from jaxgen.data import Batches, Images, Shuffled, Tokens, load
 from jaxgen.errors import UserError
 
 
@@ -34,7 +34,7 @@ def test_windows_are_the_same_on_the_device():
 
 def test_a_scan_over_device_arrays_sees_the_batches_of_the_iterator():
     data = load("digits", kind="images").test
-    order = Order(data.num_examples, batch_size=50, seed=4)
+    order = Shuffled(data.num_examples, batch_size=50, seed=4)
 
     @jax.jit
     def run(arrays, indices):

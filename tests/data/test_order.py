@@ -6,13 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen.data.datasets import Tokens
-from jaxgen.data.order import Batches, Order
+from jaxgen.data.order import Batches, Shuffled
+from jaxgen.data.text.dataset import Tokens
 from jaxgen.errors import UserError
 
 
 def test_an_epoch_covers_each_example_at_most_once_and_leaves_out_the_partial_batch():
-    order = Order(num_examples=103, batch_size=10, seed=3)
+    order = Shuffled(num_examples=103, batch_size=10, seed=3)
     assert order.batches_per_epoch == 10
     for epoch in range(4):
         seen = order.indices_for(epoch * 10, 10).ravel()
@@ -21,12 +21,12 @@ def test_an_epoch_covers_each_example_at_most_once_and_leaves_out_the_partial_ba
 
 
 def test_every_example_is_seen_within_a_few_epochs():
-    seen = Order(num_examples=103, batch_size=10, seed=3).indices_for(0, 50)
+    seen = Shuffled(num_examples=103, batch_size=10, seed=3).indices_for(0, 50)
     assert set(seen.ravel().tolist()) == set(range(103))
 
 
 def test_indices_are_the_permutation_of_the_seed_and_the_epoch():
-    order = Order(num_examples=7, batch_size=3, seed=11)
+    order = Shuffled(num_examples=7, batch_size=3, seed=11)
     for step in range(10):
         permutation = np.random.default_rng([11, step // 2]).permutation(7)
         np.testing.assert_array_equal(order.indices(step), permutation[step % 2 * 3 :][:3])
@@ -35,7 +35,7 @@ def test_indices_are_the_permutation_of_the_seed_and_the_epoch():
 
 def test_the_order_of_a_seed_stays_as_it_is():
     # NumPy may change its streams; a run could then not be repeated, and we want to hear of it.
-    order = Order(num_examples=1000, batch_size=5, seed=0)
+    order = Shuffled(num_examples=1000, batch_size=5, seed=0)
     assert order.indices_for(0, 2).tolist() == [
         [459, 206, 222, 162, 711],
         [814, 350, 890, 518, 264],
@@ -43,14 +43,14 @@ def test_the_order_of_a_seed_stays_as_it_is():
 
 
 def test_seeds_and_epochs_differ():
-    first, second = (Order(100, 100, seed) for seed in (0, 1))
+    first, second = (Shuffled(100, 100, seed) for seed in (0, 1))
     assert not np.array_equal(first.indices(0), second.indices(0))
     assert not np.array_equal(first.indices(0), first.indices(1))
-    np.testing.assert_array_equal(first.indices(0), Order(100, 100, 0).indices(0))
+    np.testing.assert_array_equal(first.indices(0), Shuffled(100, 100, 0).indices(0))
 
 
 def test_indices_for_equals_step_by_step_over_the_end_of_an_epoch():
-    order = Order(num_examples=23, batch_size=5, seed=2)
+    order = Shuffled(num_examples=23, batch_size=5, seed=2)
     blocks = order.indices_for(2, 9)
     for step in range(9):
         np.testing.assert_array_equal(blocks[step], order.indices(2 + step))
@@ -58,13 +58,13 @@ def test_indices_for_equals_step_by_step_over_the_end_of_an_epoch():
 
 def test_the_shared_permutation_cannot_be_written():
     with pytest.raises(ValueError, match="read-only"):
-        Order(23, 5, 2).indices(0)[0] = 1
+        Shuffled(23, 5, 2).indices(0)[0] = 1
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4, 5, 11])
 def test_resumed_batches_equal_uninterrupted_ones(stop):
     dataset = Tokens({"tokens": np.arange(20, dtype=np.int32)}, 3, num_characters=20)
-    order = Order(dataset.num_examples, batch_size=4, seed=5)  # 4 batches an epoch
+    order = Shuffled(dataset.num_examples, batch_size=4, seed=5)  # 4 batches an epoch
     whole = list(itertools.islice(Batches(dataset, order), 14))
     first = Batches(dataset, order)
     before = list(itertools.islice(first, stop))
@@ -77,11 +77,11 @@ def test_too_few_examples_name_both_sizes():
     with pytest.raises(
         UserError, match=r"^batch_size is 64, but the data set has only 10 examples: "
     ) as e:
-        Order(num_examples=10, batch_size=64, seed=0)
+        Shuffled(num_examples=10, batch_size=64, seed=0)
     assert "\n" not in str(e.value)
 
 
 @pytest.mark.parametrize(("batch_size", "seed"), [(0, 0), (-1, 0), (4, -1)])
 def test_senseless_numbers(batch_size, seed):
     with pytest.raises(UserError, match=r"^(batch_size|seed) is (0|-1): choose"):
-        Order(10, batch_size, seed)
+        Shuffled(10, batch_size, seed)

@@ -10,7 +10,7 @@ import pytest
 
 import jaxgen
 from jaxgen.data import ImageSpec, load, spec_from_json
-from jaxgen.data.sources import SOURCES
+from jaxgen.data.sources import all_sources
 from jaxgen.errors import UserError
 
 
@@ -21,16 +21,16 @@ def fails(source, kind, message, **options):
 
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
-    known = "digits, idx:DIR, npz:FILE, python-reference, text:FILE, tfds:NAME"
+    known = (
+        "digits, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, text:FILE, tfds:NAME"
+    )
     fails(
         "digit",
         "images",
-        "The source 'digit' is not known: did you mean 'digits'? Otherwise choose one of "
-        + known
-        + ".",
+        f"The source 'digit' is not known; did you mean digits? (known are {known}).",
     )
-    fails("xyz:a", "text", f"The source 'xyz:a' is not known: choose one of {known}.")
-    fails("", "text", f"The source '' is not known: choose one of {known}.")
+    fails("xyz:a", "text", f"The source 'xyz:a' is not known; known are {known}.")
+    fails("", "text", f"The source '' is not known; known are {known}.")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_sources_of_the_other_kind():
         "digits",
         "text",
         "The source 'digits' does not hold text, which this model works on: "
-        "choose one of python-reference, text, tfds.",
+        "choose one of python-reference, random-tokens, text, tfds.",
         seq_len=8,
     )
 
@@ -61,13 +61,13 @@ def test_options_of_a_text():
     fails(
         "python-reference",
         "text",
-        "The text 'python-reference' needs a sequence length: set seq_len.",
+        "A text needs a sequence length: set seq_len.",
     )
     fails(
         "python-reference",
         "text",
-        "The tokenizer 'word' is not known: did you mean 'words'? "
-        "Otherwise choose one of characters, bytes, words.",
+        "The tokenizer 'word' is not known; did you mean words? "
+        "(known are characters, bytes, words).",
         seq_len=8,
         tokenizer="word",
     )
@@ -89,7 +89,7 @@ def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
 
 def test_every_source_is_in_the_docstring():
     doc = inspect.getdoc(sys.modules[load.__module__])
-    for name, source in SOURCES.items():
+    for name, source in all_sources().items():
         assert f"{name}:{source.argument}".rstrip(":") + " " in doc
 
 

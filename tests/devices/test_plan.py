@@ -15,7 +15,8 @@ from jaxgen.devices.choose import make_plan
 from jaxgen.devices.sharding import check_batch, count_split, parse_mesh, specs
 from jaxgen.errors import UserError
 from jaxgen.models.gpt.config import GPTConfig
-from jaxgen.models.gpt.model import GPT, MODEL_AXES
+
+MODEL_AXES = GPTConfig().model_axes
 
 # A process of its own, since the number of CPU devices is fixed when jax starts. Every family, noise and
 # dropout on, under every strategy; the losses of each step and the parameters at the end are compared
@@ -25,28 +26,29 @@ import json, sys
 from dataclasses import replace
 import jax, numpy as np
 from jaxgen import runner
-from jaxgen.families.gan.family import GANDigits
-from jaxgen.families.language.family import GPTPython
-from jaxgen.families.vae.family import VAEDigits
-from jaxgen.models.mlp_gan.config import GANConfig
+from jaxgen.experiments.registry import find_preset
+from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.models.gpt.config import GPTConfig
-from jaxgen.models.mlp_vae.config import VAEConfig
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.metrics import to_floats
 
 STEPS = 3
+GPT_PYTHON, VAE_DIGITS, GAN_DIGITS = (
+    find_preset(name).experiment for name in ("gpt-python", "vae-digits", "gan-digits")
+)
 compilations = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda name, seconds, **_: compilations.append(name) if "backend_compile" in name else None
 )
 EXPERIMENTS = {
-    "vae": VAEDigits(batch_size=24, binarise="draw", model=VAEConfig((8,), 4)),
-    "gan": GANDigits(batch_size=24, model=GANConfig(6, (8,), (16,), 0.3), ema_decay=0.9),
-    "gpt": GPTPython(
-        batch_size=24, seq_len=8,
+    "vae": replace(VAE_DIGITS, batch_size=24, binarise="draw", model=MLPVAEConfig((8,), 4)),
+    "gan": replace(GAN_DIGITS, batch_size=24, model=MLPGANConfig(6, (8,), (16,), 0.3), ema_decay=0.9),
+    "gpt": replace(
+        GPT_PYTHON, batch_size=24, seq_len=8,
         model=GPTConfig(1, 2, 16, 8, 8, dropout=0.2, remat=True),
     ),
-    "gpt bfloat16": GPTPython(
-        batch_size=24, seq_len=8, model=GPTConfig(1, 2, 16, 8, 8, compute_dtype="bfloat16"),
+    "gpt bfloat16": replace(
+        GPT_PYTHON, batch_size=24, seq_len=8, model=GPTConfig(1, 2, 16, 8, 8, compute_dtype="bfloat16"),
     ),
 }
 PLANS = {
@@ -141,7 +143,7 @@ def test_rules_by_name():
 
 
 def test_every_rule_of_the_gpt_has_a_parameter():
-    model = GPT(GPTConfig(1, 2, 8, 12, 8), 11)
+    model = GPTConfig(1, 2, 8, 12, 8).make(11)
     params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8), jnp.int32))["params"]
     split = specs(params, {"data": 1, "fsdp": 1, "model": 2}, MODEL_AXES)
     # query, key, value with biases, out; in with bias, out
@@ -170,12 +172,13 @@ def test_what_does_not_fit_is_one_sentence(call, message):
 
 
 SHARE = """
+from dataclasses import replace
 import jax
 from jaxgen import runner
-from jaxgen.families.gan.family import GANDigits
+from jaxgen.experiments.registry import find_preset
 from jaxgen.devices.choose import make_plan
 
-experiment = GANDigits(batch_size=64)
+experiment = replace(find_preset("gan-digits").experiment, batch_size=64)
 data = experiment.load()
 task, _, _, state = runner.prepare(experiment, data)
 for count in (1, 8):

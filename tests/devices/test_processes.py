@@ -11,31 +11,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 # One job trains every case in turn; what it writes is compared with runs of this very script alone.
 JOB = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from jaxgen import runner
-from jaxgen.families.gan.family import GANDigits
-from jaxgen.families.language.family import GPTPython
-from jaxgen.families.vae.family import VAEDigits
-from jaxgen.models.mlp_gan.config import GANConfig
+from jaxgen.experiments.registry import find_preset
+from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.models.gpt.config import GPTConfig
-from jaxgen.models.mlp_vae.config import VAEConfig
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.families.sampling import ImageSampling, TextSampling
 from jaxgen.devices.processes import JobOptions, join, leave
 
+GPT_PYTHON, VAE_DIGITS, GAN_DIGITS = (
+    find_preset(name).experiment for name in ("gpt-python", "vae-digits", "gan-digits")
+)
 CADENCE = dict(steps=4, log_every=1, eval_every=4, checkpoint_every=2, steps_per_dispatch=2)
 IMAGES = ImageSampling(count=4)
 EXPERIMENTS = {
-    "vae-digits": VAEDigits(batch_size=16, model=VAEConfig((8,), 4), sampling=IMAGES, **CADENCE),
-    "gan-digits": GANDigits(
-        batch_size=16, model=GANConfig(6, (8,), (16,), 0.3), sampling=IMAGES, **CADENCE
+    "vae-digits": replace(
+        VAE_DIGITS, batch_size=16, model=MLPVAEConfig((8,), 4), sampling=IMAGES, **CADENCE,
     ),
-    "gpt-python": GPTPython(
-        batch_size=16, seq_len=8, model=GPTConfig(1, 2, 16, 8, 8, dropout=0.2),
+    "gan-digits": replace(
+        GAN_DIGITS, batch_size=16, model=MLPGANConfig(6, (8,), (16,), 0.3), sampling=IMAGES, **CADENCE,
+    ),
+    "gpt-python": replace(
+        GPT_PYTHON, batch_size=16, seq_len=8, model=GPTConfig(1, 2, 16, 8, 8, dropout=0.2),
         sampling=TextSampling(length=8), **CADENCE,
     ),
 }
@@ -146,13 +150,13 @@ def children(pid: int) -> list[int]:
 SHARES = """
 import json, sys
 import jax, numpy as np
-from jaxgen.data import Order, load
+from jaxgen.data import Shuffled, load
 from jaxgen.devices.processes import JobOptions, join, leave
 from jaxgen.devices.choose import make_plan
 
 join(JobOptions())
 train = load("digits", kind="images").train
-order = Order(train.num_examples, 160, 0)
+order = Shuffled(train.num_examples, 160, 0)
 plan = make_plan("pmap", None, batch_size=160)
 found = {}
 for step in range(order.batches_per_epoch - 4, order.batches_per_epoch + 4):
@@ -167,7 +171,7 @@ leave()
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_shares_of_a_batch_make_the_batch_across_the_end_of_an_epoch(tmp_path, processes):
     """Eight batches, asked for from a step in the middle as after a resume, element for element."""
-    from jaxgen.data import Order, load
+    from jaxgen.data import Shuffled, load
 
     launcher = [sys.executable, "-m", "jaxgen.launch", "-n", str(processes), "--"]
     script = tmp_path / "shares.py"
@@ -175,7 +179,7 @@ def test_shares_of_a_batch_make_the_batch_across_the_end_of_an_epoch(tmp_path, p
     subprocess.run([*launcher, str(script), str(tmp_path)], check=True, cwd=ROOT)
     shares = [json.loads((tmp_path / f"{i}.json").read_text()) for i in range(processes)]
     train = load("digits", kind="images").train
-    order = Order(train.num_examples, 160, 0)
+    order = Shuffled(train.num_examples, 160, 0)
     assert len(shares[0]) == 8
     for step in shares[0]:
         batch = train.take(train.arrays, order.indices(int(step)))

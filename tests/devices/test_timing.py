@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.devices.plan import Plan
-from jaxgen.training import timing
+from jaxgen.devices import timing
+from jaxgen.devices.strategies import OneDevice
 from jaxgen.training.metrics import Mean
-from jaxgen.training.state import init_state
+from jaxgen.training.state import Weights, init_state
 from jaxgen.training.task import Task
 
 
@@ -41,7 +41,7 @@ def test_the_rate_of_a_square_matmul_is_two_flops_a_term(monkeypatch):
 
 def test_a_step_is_its_share_of_the_dispatch_that_trains(clock, monkeypatch):
     """Each call waits for a whole dispatch of five steps: one burn-in and seven that count."""
-    real = Plan.dispatch
+    real = OneDevice.dispatch
     counts = []
 
     def make_dispatch(*arguments):
@@ -54,7 +54,7 @@ def test_a_step_is_its_share_of_the_dispatch_that_trains(clock, monkeypatch):
 
         return timed
 
-    monkeypatch.setattr(Plan, "dispatch", make_dispatch)
+    monkeypatch.setattr(OneDevice, "dispatch", make_dispatch)
 
     def step(state, batch):
         return state._replace(step=state.step + 1), {"x": Mean.of(batch["x"])}
@@ -64,7 +64,7 @@ def test_a_step_is_its_share_of_the_dispatch_that_trains(clock, monkeypatch):
         take=lambda arrays, indices: {"x": arrays["x"][indices]},
     )
     task = Task(init=list, step=step, evaluate=dict, sample=list)  # only the step is used
-    state = init_state(jnp.zeros(2), (), jax.random.key(0))
+    state = init_state(Weights(jnp.zeros(2)), (), jax.random.key(0))
 
     def order(first, count):
         return np.zeros((count, 2), np.int32) + first

@@ -14,10 +14,9 @@ from jaxgen.families.language.evaluation import make_language_evaluation
 from jaxgen.families.vae.evaluation import make_vae_evaluation
 from jaxgen.models.gpt.config import GPTConfig
 from jaxgen.models.gpt.model import GPT
-from jaxgen.models.mlp_gan.config import GANConfig
-from jaxgen.models.mlp_gan.model import Discriminator, Generator
-from jaxgen.models.mlp_vae.config import VAEConfig
-from jaxgen.models.mlp_vae.model import VAE
+from jaxgen.models.mlp_gan.config import MLPGANConfig
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
+from jaxgen.training.state import Weights
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -55,7 +54,7 @@ def test_every_token_is_predicted_once_from_its_window(language, num_tokens):
     p = np.exp(np.asarray(logits, np.float64)[np.arange(num_tokens - 1), last])
     nats = -np.log(p[np.arange(num_tokens - 1), tokens[1:]] / p.sum(-1))
 
-    found = evaluate(params, Tokens({"tokens": tokens}, T, num_characters=3 * num_tokens))
+    found = evaluate(Weights(params), Tokens({"tokens": tokens}, T, num_characters=3 * num_tokens))
     expected = {"loss": nats.mean(), "nats_per_character": nats.mean() / 3}
     assert found == pytest.approx(expected, rel=1e-5)
 
@@ -73,7 +72,7 @@ def test_nats_per_character_of_a_model_that_knows_nothing(kind, nats, tokens_per
     model = GPT(SMALL, tokenizer.vocab_size)
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, T), jnp.int32))["params"]
     params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
-    found = make_language_evaluation(model)(params, Tokens({"tokens": ids}, T, len(text)))
+    found = make_language_evaluation(model)(Weights(params), Tokens({"tokens": ids}, T, len(text)))
     expected = {"loss": nats, "nats_per_character": nats * tokens_per_character}
     assert found == pytest.approx(expected, rel=1e-6)
 
@@ -82,11 +81,11 @@ def test_nats_per_character_of_a_model_that_knows_nothing(kind, nats, tokens_per
 def test_the_vae_evaluation_is_a_plain_loop_over_images_and_draws(random_params, images, binarise):
     """In NumPy float64 but for the noise, whose keys are fixed: a second call says the same."""
     Z, draws = 4, 3
-    model = VAE(VAEConfig((7,), Z), SHAPE)
+    model = MLPVAEConfig((7,), Z).make(SHAPE)
     params = random_params(model, jnp.zeros((1, *SHAPE)))
     evaluate = make_vae_evaluation(model, binarise, num_draws=draws)
-    found = evaluate(params, images)
-    assert evaluate(params, images) == found
+    found = evaluate(Weights(params), images)
+    assert evaluate(Weights(params), images) == found
 
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
 
@@ -117,8 +116,8 @@ def test_the_vae_evaluation_is_a_plain_loop_over_images_and_draws(random_params,
 
 def test_the_gan_evaluation_is_a_count_and_a_distance(random_params, images):
     """Half of the verdicts on 29 held-out images, half on 37 generated ones, dropout off."""
-    config = GANConfig(4, (7,), (11,), discriminator_dropout=0.5)
-    generator, discriminator = Generator(config, SHAPE), Discriminator(config)
+    config = MLPGANConfig(4, (7,), (11,), discriminator_dropout=0.5)
+    generator, discriminator = config.make(SHAPE)
     params = {
         "generator": random_params(generator, jnp.zeros((1, 4))),
         "discriminator": random_params(discriminator, jnp.zeros((1, *SHAPE)), seed=8),
@@ -128,7 +127,7 @@ def test_the_gan_evaluation_is_a_count_and_a_distance(random_params, images):
         {"params": params["discriminator"]}, jnp.asarray(images.arrays["image"])
     )
     last["bias"] -= jnp.mean(logits)  # so that it errs on both sides
-    found = make_gan_evaluation(generator, discriminator, num_samples=37)(params, images)
+    found = make_gan_evaluation(generator, discriminator, num_samples=37)(Weights(params), images)
 
     def mlp(x, layers):
         hidden = np.maximum(x @ layers["Dense_0"]["kernel"] + layers["Dense_0"]["bias"], 0)

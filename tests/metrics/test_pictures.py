@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from scipy import special
 
-from jaxgen.metrics.pictures import sample_gan, sample_vae, save_grid
-from jaxgen.models.mlp_gan.config import GANConfig
-from jaxgen.models.mlp_gan.model import Generator
-from jaxgen.models.mlp_vae.config import VAEConfig
-from jaxgen.models.mlp_vae.model import VAE
+from jaxgen.families.gan.sampling import sample_gan
+from jaxgen.families.vae.sampling import sample_vae
+from jaxgen.metrics.pictures import save_grid
+from jaxgen.models.mlp_gan.config import MLPGANConfig
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -32,7 +32,7 @@ def noise():
 @pytest.mark.parametrize("decoder", ["bernoulli", "gaussian"])
 def test_a_vae_shows_the_mean_of_its_decoder(random_params, decoder):
     """A probability, or a Gaussian's mean within the greys that there are."""
-    model = VAE(VAEConfig((7,), Z, decoder), SHAPE)
+    model = MLPVAEConfig((7,), Z, decoder).make(SHAPE)
     params = random_params(model, jnp.zeros((1, *SHAPE)))
     features = numpy_mlp(noise(), params["decoder"])
     mean = special.expit(features) if decoder == "bernoulli" else np.clip(features[:, :6], 0, 1)
@@ -42,7 +42,7 @@ def test_a_vae_shows_the_mean_of_its_decoder(random_params, decoder):
 
 
 def test_a_gan_shows_what_it_generates(random_params):
-    model = Generator(GANConfig(Z, (7,), (11,)), SHAPE)
+    model, _ = MLPGANConfig(Z, (7,), (11,)).make(SHAPE)
     params = random_params(model, jnp.zeros((1, Z)))
     expected = special.expit(numpy_mlp(noise(), params["MLP_0"])).reshape(COUNT, *SHAPE)
     np.testing.assert_allclose(sample_gan(model, params, KEY, COUNT), expected, atol=1e-6)

@@ -4,8 +4,8 @@ import pytest
 
 from jaxgen.errors import UserError
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
-from jaxgen.models.mlp_gan.config import GANConfig
-from jaxgen.models.mlp_vae.config import VAEConfig
+from jaxgen.models.mlp_gan.config import MLPGANConfig
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 
 
 @pytest.mark.parametrize(
@@ -29,26 +29,30 @@ from jaxgen.models.mlp_vae.config import VAEConfig
             "--model.positions rotary turns pairs, but the head size 15/3 = 5 is odd: change one "
             "of them.",
         ),
-        (VAEConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
-        (VAEConfig, {"hidden_sizes": ()}, "--model.hidden-sizes is (): give widths of 1 or more."),
+        (MLPVAEConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
         (
-            VAEConfig,
+            MLPVAEConfig,
+            {"hidden_sizes": ()},
+            "--model.hidden-sizes is (): give widths of 1 or more.",
+        ),
+        (
+            MLPVAEConfig,
             {"hidden_sizes": (3, 0)},
             "--model.hidden-sizes is (3, 0): give widths of 1 or more.",
         ),
-        (GANConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
+        (MLPGANConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
         (
-            GANConfig,
+            MLPGANConfig,
             {"generator_sizes": ()},
             "--model.generator-sizes is (): give widths of 1 or more.",
         ),
         (
-            GANConfig,
+            MLPGANConfig,
             {"discriminator_sizes": (0,)},
             "--model.discriminator-sizes is (0,): give widths of 1 or more.",
         ),
         (
-            GANConfig,
+            MLPGANConfig,
             {"discriminator_dropout": 1.0},
             "--model.discriminator-dropout is 1.0: give 0 or more, below 1.",
         ),

@@ -5,21 +5,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jaxgen.training.adversarial import init_players, make_adversarial_step
 
 from jaxgen.devices.choose import make_plan
 from jaxgen.families.language.objective import make_language_loss
 from jaxgen.families.vae.objective import make_vae_loss
 from jaxgen.models.gpt.config import GPTConfig
 from jaxgen.models.gpt.model import GPT
-from jaxgen.models.mlp_vae.config import VAEConfig
-from jaxgen.models.mlp_vae.model import VAE
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
+from jaxgen.training.batch import example_keys, split_each
 from jaxgen.training.config import OptimizerConfig
-from jaxgen.training.gradient import example_keys, gradient, split_each
+from jaxgen.training.gradient import Aux, gradient
 from jaxgen.training.metrics import Mean
 from jaxgen.training.optimizer import make_optimizer
-from jaxgen.training.state import init_state
-from jaxgen.training.step import make_step
+from jaxgen.training.state import Weights, init_state
+from jaxgen.training.step import PLAYERS, make_step, make_two_player_step
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
@@ -60,11 +59,11 @@ def test_keys_are_split_example_by_example():
         assert_same_bits(jnp.stack([part[i] for part in parts]), jax.random.split(key, 3))
 
 
-def noisy_loss(params, batch, keys):
+def noisy_loss(params, extra, batch, keys):
     """Not linear in the noise, so that an example must get the very noise of its place."""
     noise = jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys)
     values = jnp.sum(jnp.tanh((batch["x"] + noise) @ params["kernel"]) ** 2, axis=1)
-    return values.mean(), {"loss": Mean.of(values), "noise": Mean.of(noise)}
+    return values.mean(), Aux({"loss": Mean.of(values), "noise": Mean.of(noise)})
 
 
 def regression(random_params):
@@ -75,7 +74,7 @@ def regression(random_params):
 
 def autoencoder(random_params):
     """With drawn pixels and drawn latents."""
-    model = VAE(VAEConfig((7,), 4), (2, 3, 1))
+    model = MLPVAEConfig((7,), 4).make((2, 3, 1))
     batch = {"image": jax.random.uniform(jax.random.key(1), (B, 2, 3, 1))}
     return make_vae_loss(model, "draw"), random_params(model, batch["image"]), batch
 
@@ -91,10 +90,11 @@ def test_a_batch_in_pieces_has_the_gradient_and_the_metrics_of_the_whole(
 
     @jax.jit
     def both(params):
-        whole = gradient(loss, params, batch, keys)
-        return whole, gradient(loss, params, batch, keys, accumulate=pieces)
+        whole = gradient(loss, params, None, batch, keys)
+        return whole, gradient(loss, params, None, batch, keys, accumulate=pieces)
 
-    (grads, metrics), (its_grads, its_metrics) = both(params)
+    (grads, (metrics, extra)), (its_grads, (its_metrics, its_extra)) = both(params)
+    assert extra is None and its_extra is None
     assert its_metrics.keys() == metrics.keys()
     for name, mean in metrics.items():
         assert its_metrics[name].count == mean.count
@@ -111,7 +111,7 @@ def test_steps_in_pieces_are_the_steps_of_the_whole(random_params):
     optimizer, found = optax.sgd(0.1), {}
     for pieces in (1, 2):
         step = jax.jit(make_step(loss, optimizer, accumulate=pieces))
-        state, norms = init_state(params, optimizer.init(params), KEY), []
+        state, norms = init_state(Weights(params), optimizer.init(params), KEY), []
         for _ in range(3):
             state, metrics = step(state, batch)
             norms.append(metrics["gradient_norm"])
@@ -124,13 +124,13 @@ def test_steps_in_pieces_are_the_steps_of_the_whole(random_params):
 def test_the_moving_average_by_hand(decay):
     """Descent on the mean of w x, whose gradient is the mean of x; every number is a short binary."""
 
-    def slope(params, batch, keys):
+    def slope(params, extra, batch, keys):
         values = params["w"] * batch["x"]
-        return values.mean(), {"loss": Mean.of(values)}
+        return values.mean(), Aux({"loss": Mean.of(values)})
 
     params, optimizer = {"w": jnp.float32(1.0)}, optax.sgd(0.5)
     step = jax.jit(make_step(slope, optimizer, ema_decay=decay))
-    state = init_state(params, optimizer.init(params), KEY, ema=True)
+    state = init_state(Weights(params), optimizer.init(params), KEY, ema=True)
     assert state.ema == params
     w = average = 1.0
     for x in ([1.0, 3.0], [-2.0, -6.0], [0.5, 1.5]):
@@ -138,10 +138,10 @@ def test_the_moving_average_by_hand(decay):
         w -= 0.5 * sum(x) / 2
         average = decay * average + (1 - decay) * w
         assert (state.params["w"], state.ema["w"]) == (w, average)
-        assert state.eval_params is state.ema
+        assert state.weights.params is state.ema
     assert decay == 0 or w != average
-    without, _ = step(init_state(params, optimizer.init(params), KEY), {"x": jnp.ones(2)})
-    assert without.ema is None and without.eval_params is without.params
+    without, _ = step(init_state(Weights(params), optimizer.init(params), KEY), {"x": jnp.ones(2)})
+    assert without.ema is None and without.weights.params is without.params
 
 
 GOOD = {"shift": 0.0, "scale": 1.0}
@@ -152,12 +152,12 @@ BAD = {
 }
 
 
-def fragile_loss(params, batch, keys):
+def fragile_loss(params, extra, batch, keys):
     """A `shift` that is not finite leaves the gradient as it is, and a `scale` of 0 the loss."""
     noise = jax.vmap(jax.random.normal)(keys)
     roots = jnp.sqrt(batch["scale"] * jnp.sum(params["w"] ** 2))
     values = (params["w"][0] - noise) ** 2 + params["w"][1] + roots + batch["shift"]
-    return values.mean(), {"loss": Mean.of(values)}
+    return values.mean(), Aux({"loss": Mean.of(values)})
 
 
 OPTIMIZER = make_optimizer(OptimizerConfig(learning_rate=0.1))
@@ -166,7 +166,7 @@ FRAGILE = make_step(fragile_loss, OPTIMIZER, ema_decay=0.9)
 
 def start(key):
     params = {"w": jnp.asarray([0.3, -0.7])}
-    return init_state(params, OPTIMIZER.init(params), key, ema=True)
+    return init_state(Weights(params), OPTIMIZER.init(params), key, ema=True)
 
 
 def batch_of(row):
@@ -195,16 +195,18 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_counts(what):
 @pytest.mark.usefixtures("allow_nans")
 def test_one_player_s_failure_holds_back_both():
     def own_loss(name):
-        def loss(own, other, batch, keys):
+        def loss(own, other, extra, batch, keys):
             values = own["w"] * other["w"] * batch["x"] + batch[name]
-            return values.mean(), {f"{name}_loss": Mean.of(values)}
+            return values.mean(), Aux({f"{name}_loss": Mean.of(values)})
 
         return loss
 
     params = {"discriminator": {"w": jnp.float32(0.3)}, "generator": {"w": jnp.float32(-0.7)}}
-    losses = own_loss("discriminator"), own_loss("generator")
-    step = jax.jit(make_adversarial_step(*losses, OPTIMIZER, ema_decay=0.9))
-    before = init_state(params, init_players(params, OPTIMIZER), KEY, ema=True)
+    losses = {player: own_loss(player) for player in PLAYERS}
+    optimizers = dict.fromkeys(PLAYERS, OPTIMIZER)
+    step = jax.jit(make_two_player_step(losses, optimizers, ema_decay=0.9))
+    opt_state = {player: OPTIMIZER.init(own) for player, own in params.items()}
+    before = init_state(Weights(params), opt_state, KEY, ema=True)
     fine = {"x": jnp.ones(2), "discriminator": jnp.zeros(2), "generator": jnp.zeros(2)}
     for player in params:
         after, _ = step(before, fine | {player: jnp.full(2, np.nan)})
@@ -260,11 +262,11 @@ def test_bfloat16_is_of_the_products_only(random_params):
         loss = make_language_loss(model)
         params = random_params(model, batch["tokens"])
         value = jax.jit(jax.value_and_grad(loss, has_aux=True))
-        found[dtype] = value(params, batch, keys)
+        found[dtype] = value(params, None, batch, keys)
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
     for pieces in (1, 2):
         step = make_step(loss, OPTIMIZER, accumulate=pieces, ema_decay=0.9)
-        state = init_state(params, OPTIMIZER.init(params), KEY, ema=True)
+        state = init_state(Weights(params), OPTIMIZER.init(params), KEY, ema=True)
         after, metrics = jax.eval_shape(step, state, batch)
         learned = after.params, after.opt_state, after.ema, metrics
         dtypes = {leaf.dtype for leaf in jax.tree.leaves(learned) if leaf.dtype != jnp.int32}

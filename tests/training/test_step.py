@@ -8,23 +8,23 @@ import pytest
 from jaxgen.data import load
 from jaxgen.devices.choose import make_plan
 from jaxgen.families.vae.objective import make_vae_loss
-from jaxgen.models.mlp_vae.config import VAEConfig
-from jaxgen.models.mlp_vae.model import VAE
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.config import OptimizerConfig
+from jaxgen.training.gradient import Aux
 from jaxgen.training.metrics import Mean, to_floats
 from jaxgen.training.optimizer import make_optimizer
-from jaxgen.training.state import init_state
+from jaxgen.training.state import Weights, init_state
 from jaxgen.training.step import make_step
 
 INPUTS, OUTPUTS, EXAMPLES, B, K = 3, 2, 17, 7, 5
 
 
-def noisy_regression(params, batch, keys):
+def noisy_regression(params, extra, batch, keys):
     """Mean over the batch of |x W + b - y - noise|² / 2, the noise from each example's key."""
     target = batch["y"] + jax.vmap(lambda key: jax.random.normal(key, (OUTPUTS,)))(keys)
     error = batch["x"] @ params["kernel"] + params["bias"][None] - target
     values = 0.5 * jnp.sum(error**2, axis=1)
-    return values.mean(), {"loss": Mean.of(values)}
+    return values.mean(), Aux({"loss": Mean.of(values)})
 
 
 def take(arrays, indices):
@@ -52,7 +52,7 @@ def start(seed=0):
         "kernel": jnp.asarray(rng.standard_normal((INPUTS, OUTPUTS)), jnp.float32),
         "bias": jnp.asarray(rng.standard_normal(OUTPUTS), jnp.float32),
     }
-    return PLAN.init(lambda key: init_state(params, OPTIMIZER.init(params), key), seed)
+    return PLAN.init(lambda key: init_state(Weights(params), OPTIMIZER.init(params), key), seed)
 
 
 def leaves(state):
@@ -91,10 +91,10 @@ def test_the_reported_norm_is_that_before_clipping():
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1.0, clip_norm=1e-3))
     params = {"kernel": jnp.asarray([[3.0], [4.0]])}
 
-    def half_square(params, batch, keys):
-        return 0.5 * jnp.sum(params["kernel"] ** 2), {}
+    def half_square(params, extra, batch, keys):
+        return 0.5 * jnp.sum(params["kernel"] ** 2), Aux({})
 
-    state = init_state(params, optimizer.init(params), jax.random.key(0))
+    state = init_state(Weights(params), optimizer.init(params), jax.random.key(0))
     _, metrics = jax.jit(make_step(half_square, optimizer))(state, {"x": jnp.zeros(1)})
     assert to_floats(metrics) == {"gradient_norm": 5.0}
 
@@ -171,10 +171,10 @@ def test_golden_curve_of_a_vae_on_real_digits(random_params):
     jax 0.10.2 and 0.12.0 agree to eight; another draw, batch or update changes the fourth.
     """
     train = load("digits", kind="images").train
-    model = VAE(VAEConfig((23,), 5), (8, 8, 1))
+    model = MLPVAEConfig((23,), 5).make((8, 8, 1))
     optimizer = make_optimizer(OptimizerConfig(learning_rate=3e-3))
     params = random_params(model, jnp.zeros((1, 8, 8, 1)), scale=0.1)
-    state = init_state(params, optimizer.init(params), jax.random.key(0))
+    state = init_state(Weights(params), optimizer.init(params), jax.random.key(0))
     step, losses = jax.jit(make_step(make_vae_loss(model, "threshold"), optimizer)), []
     for t in range(10):
         batch = train.take(train.arrays, np.arange(31 * t, 31 * t + 31))

@@ -8,16 +8,16 @@ from scipy.special import log_expit
 
 from jaxgen.catalog import EQUATIONS
 from jaxgen.families.gan.objective import LOSSES, choose_losses, make_gan_losses
-from jaxgen.models.mlp_gan.config import GANConfig
-from jaxgen.models.mlp_gan.model import Discriminator, Generator
+from jaxgen.models.mlp_gan.config import MLPGANConfig
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 SHAPE, B, Z = (2, 3, 1), 5, 4
-CONFIG = GANConfig(Z, (7,), (11,), discriminator_dropout=0.2)
-GENERATOR, DISCRIMINATOR = Generator(CONFIG, SHAPE), Discriminator(CONFIG)
+CONFIG = MLPGANConfig(Z, (7,), (11,), discriminator_dropout=0.2)
+GENERATOR, DISCRIMINATOR = CONFIG.make(SHAPE)
 BATCH = {"image": jax.random.uniform(jax.random.key(9), (B, *SHAPE))}
 KEYS = jax.random.split(jax.random.key(4), B)
+EXTRA = {"left": jnp.arange(3.0)}  # that neither player's loss reads
 
 
 def smoothed(real_label, fake_label):
@@ -104,47 +104,52 @@ def test_value_and_gradient_are_the_pair_composed_by_hand(players, loss, smoothi
         return pair.generator(judge(other, generate(own, g_noise_keys), g_fake_keys)).mean()
 
     def gradient(objective, own, other):
-        return jax.value_and_grad(objective, has_aux=True)(own, other, BATCH, KEYS)
+        return jax.value_and_grad(objective, has_aux=True)(own, other, EXTRA, BATCH, KEYS)
 
     # operation by operation, so that both forms do the very same arithmetic
     g, d = players
-    d_objective, g_objective = make_gan_losses(GENERATOR, DISCRIMINATOR, pair)
-    found = gradient(d_objective, d, g), gradient(g_objective, g, d)
+    objectives = make_gan_losses(GENERATOR, DISCRIMINATOR, pair)
+    found = (
+        gradient(objectives["discriminator"], d, g),
+        gradient(objectives["generator"], g, d),
+    )
     hands = (
         jax.value_and_grad(hand_discriminator)(d, g),
         jax.value_and_grad(hand_generator)(g, d),
     )
     names = ("discriminator_loss", "generator_loss")
-    for ((value, metrics), grads), (hand_value, hand_grads), name in zip(
+    for ((value, aux), grads), (hand_value, hand_grads), name in zip(
         found, hands, names, strict=True
     ):
         assert value == hand_value
         jax.tree.map(np.testing.assert_array_equal, grads, hand_grads)
         assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(grads)) > 1e-3
-        np.testing.assert_allclose(metrics[name].total, B * hand_value, rtol=1e-6)
-        assert metrics[name].count == B
+        np.testing.assert_allclose(aux.metrics[name].total, B * hand_value, rtol=1e-6)
+        assert aux.metrics[name].count == B
+        np.testing.assert_array_equal(aux.extra["left"], EXTRA["left"])
 
 
 def test_the_discriminator_loss_has_no_gradient_to_the_generator(players):
     """Nor does it fail to depend on it: other generated images, another loss."""
     g, d = players
-    objective, _ = make_gan_losses(
-        GENERATOR, DISCRIMINATOR, choose_losses("non-saturating", "none")
-    )
-    grads = jax.grad(lambda g: objective(d, g, BATCH, KEYS)[0])(g)
+    pair = choose_losses("non-saturating", "none")
+    objective = make_gan_losses(GENERATOR, DISCRIMINATOR, pair)["discriminator"]
+    grads = jax.grad(lambda g: objective(d, g, None, BATCH, KEYS)[0])(g)
     jax.tree.map(lambda leaf: np.testing.assert_array_equal(leaf, 0.0), grads)
     other = jax.tree.map(lambda leaf: -leaf, g)
-    assert abs(objective(d, other, BATCH, KEYS)[0] - objective(d, g, BATCH, KEYS)[0]) > 1e-3
+    assert (
+        abs(objective(d, other, None, BATCH, KEYS)[0] - objective(d, g, None, BATCH, KEYS)[0])
+        > 1e-3
+    )
 
 
 def test_metrics_of_the_discriminator(players):
     generator, discriminator = players
-    objective, _ = make_gan_losses(
-        GENERATOR, DISCRIMINATOR, choose_losses("non-saturating", "none")
-    )
+    pair = choose_losses("non-saturating", "none")
+    objective = make_gan_losses(GENERATOR, DISCRIMINATOR, pair)["discriminator"]
     noise_keys, real_keys, fake_keys = parts(3)
 
-    metrics = objective(discriminator, generator, BATCH, KEYS)[1]
+    metrics = objective(discriminator, generator, None, BATCH, KEYS)[1].metrics
     real = np.asarray(judge(discriminator, BATCH["image"], real_keys))
     fake = np.asarray(judge(discriminator, generate(generator, noise_keys), fake_keys))
     right = sum(logit > 0 for logit in real) + sum(logit < 0 for logit in fake)

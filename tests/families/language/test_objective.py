@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("compile_quickly")
 B, T, V = 2, 5, 11
 RNG = np.random.default_rng(0)
 BATCH = {name: jnp.asarray(RNG.integers(0, V, (B, T)), jnp.int32) for name in ("tokens", "targets")}
+EXTRA = {"left": jnp.arange(3.0)}  # that the loss does not read
 
 
 def test_value_gradient_and_metrics(random_params):
@@ -34,11 +35,13 @@ def test_value_gradient_and_metrics(random_params):
 
     @jax.jit
     def both(params, keys):
-        found = jax.value_and_grad(make_language_loss(model), has_aux=True)(params, BATCH, keys)
+        loss = jax.value_and_grad(make_language_loss(model), has_aux=True)
+        found = loss(params, EXTRA, BATCH, keys)
         return found, jax.value_and_grad(by_hand)(params, keys), logits_of(params, keys)
 
     keys = jax.random.split(jax.random.key(3), (2, B))
-    ((loss, metrics), grads), (hand_loss, hand_grads), logits = both(params, keys[0])
+    ((loss, aux), grads), (hand_loss, hand_grads), logits = both(params, keys[0])
+    metrics = aux.metrics
     assert loss == hand_loss
     jax.tree.map(np.testing.assert_array_equal, grads, hand_grads)
 
@@ -50,6 +53,7 @@ def test_value_gradient_and_metrics(random_params):
     np.testing.assert_allclose(loss, np.mean(nats), rtol=1e-6)
     np.testing.assert_allclose(metrics["loss"].total, np.sum(nats), rtol=1e-6)
     assert metrics["loss"].count == B * T
+    np.testing.assert_array_equal(aux.extra["left"], EXTRA["left"])
     assert to_floats(metrics) == {"loss": pytest.approx(np.mean(nats), rel=1e-6)}
     (other_loss, _), _ = both(params, keys[1])[0]
     assert abs(other_loss - loss) > 1e-3  # other keys drop other units

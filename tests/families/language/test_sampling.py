@@ -41,7 +41,7 @@ def test_temperature_0_is_the_loop_that_takes_the_likeliest_token(params, apply,
         tokens.append(int(np.argmax(logits[0, -1])))
     expected = tokens[len(prompt) :]
     assert len(set(expected)) > 5  # the text is varied
-    found = sample_tokens(MODEL, params, KEY, np.asarray(prompt, np.int32), 13, 0.0)
+    found = sample_tokens(MODEL, WINDOW, params, KEY, np.asarray(prompt, np.int32), 13, 0.0)
     assert found.tolist() == expected
 
 
@@ -49,7 +49,9 @@ def test_the_window_is_no_longer_than_the_text(params):
     """A model that could take 2^31 - 1 tokens draws what one does that takes just enough."""
     prompt = np.asarray([3, 7, 1], np.int32)
     texts = [
-        sample_tokens(GPT(replace(CONFIG, max_seq_len=n), V), params, KEY, prompt, 9, 1.0).tolist()
+        sample_tokens(
+            GPT(replace(CONFIG, max_seq_len=n), V), n, params, KEY, prompt, 9, 1.0
+        ).tolist()
         for n in (12, 2**31 - 1)
     ]
     assert texts[0] == texts[1] and len(set(texts[0])) > 3
@@ -62,7 +64,10 @@ def draw_pairs(params):
 
     @jax.jit
     def draw(keys, temperature):
-        return jax.vmap(lambda key: sample_tokens(MODEL, params, key, prompt, 2, temperature))(keys)
+        def pair(key):
+            return sample_tokens(MODEL, WINDOW, params, key, prompt, 2, temperature)
+
+        return jax.vmap(pair)(keys)
 
     return draw
 
@@ -106,17 +111,21 @@ def test_the_file_holds_the_prompt_and_its_continuation(
 ):
     assert tokenizer.vocab_size == V
     sampling = TextSampling(prompt=prompt, length=13, temperature=0.5)
-    path = sample_text(MODEL, params, KEY, tmp_path / "a.b", TextSpec(tokenizer, 0), sampling)
+    path = sample_text(
+        MODEL, WINDOW, params, KEY, tmp_path / "a.b", TextSpec(tokenizer, 0), sampling
+    )
     assert path == tmp_path / "a.b.txt"
-    tokens = sample_tokens(MODEL, params, KEY, tokenizer.encode(prompt), 13, 0.5)
+    tokens = sample_tokens(MODEL, WINDOW, params, KEY, tokenizer.encode(prompt), 13, 0.5)
     assert path.read_text(encoding="utf-8") == beginning + tokenizer.decode(tokens)
 
 
 def test_without_a_prompt_the_text_begins_as_the_training_text_did(params, tmp_path):
     tokenizer = CharacterTokenizer("abcdefghijk")
     sampling = TextSampling(length=13, temperature=0.0)
-    path = sample_text(MODEL, params, KEY, tmp_path / "step", TextSpec(tokenizer, 4), sampling)
-    tokens = sample_tokens(MODEL, params, KEY, np.asarray([4], np.int32), 13, 0.0)
+    path = sample_text(
+        MODEL, WINDOW, params, KEY, tmp_path / "step", TextSpec(tokenizer, 4), sampling
+    )
+    tokens = sample_tokens(MODEL, WINDOW, params, KEY, np.asarray([4], np.int32), 13, 0.0)
     assert path.read_text(encoding="utf-8") == "e" + tokenizer.decode(tokens)
 
 
@@ -130,7 +139,13 @@ def test_without_a_prompt_the_text_begins_as_the_training_text_did(params, tmp_p
 def test_a_prompt_that_the_model_cannot_read_is_refused(tmp_path, tokenizer, prompt, message):
     with pytest.raises(UserError, match=message):
         sample_text(
-            MODEL, {}, KEY, tmp_path / "x", TextSpec(tokenizer, 0), TextSampling(prompt=prompt)
+            MODEL,
+            WINDOW,
+            {},
+            KEY,
+            tmp_path / "x",
+            TextSpec(tokenizer, 0),
+            TextSampling(prompt=prompt),
         )
     assert list(tmp_path.iterdir()) == []
 

@@ -10,14 +10,14 @@ from scipy import special, stats
 
 from jaxgen.equations import vae
 from jaxgen.families.vae.objective import binarised, make_vae_loss
-from jaxgen.models.mlp_vae.config import VAEConfig
-from jaxgen.models.mlp_vae.model import VAE
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 SHAPE, PIXELS, Z, B = (2, 3, 1), 6, 3, 5
 BATCH = {"image": jax.random.uniform(jax.random.key(9), (B, *SHAPE))}
 KEYS = jax.random.split(jax.random.key(4), B)
+EXTRA = {"left": jnp.arange(3.0)}  # that the loss does not read
 
 HOW = {
     "threshold": lambda image, key: jnp.where(image > 0.5, 1.0, 0.0),
@@ -43,7 +43,7 @@ def numpy_terms(image, posterior, decoded, noise, decoder):
     [("bernoulli", "threshold"), ("bernoulli", "draw"), ("bernoulli", "no"), ("gaussian", "no")],
 )
 def test_value_gradient_and_metrics(random_params, decoder, binarise):
-    model = VAE(VAEConfig((7,), Z, decoder), SHAPE)
+    model = MLPVAEConfig((7,), Z, decoder).make(SHAPE)
     params = random_params(model, BATCH["image"])
     noise_keys, pixel_keys = zip(*(jax.random.split(key) for key in KEYS), strict=True)
     image = jnp.stack(
@@ -68,10 +68,12 @@ def test_value_gradient_and_metrics(random_params, decoder, binarise):
     @jax.jit
     def both(params):
         loss = make_vae_loss(model, binarise)
-        found = jax.value_and_grad(loss, has_aux=True)(params, BATCH, KEYS)
+        found = jax.value_and_grad(loss, has_aux=True)(params, EXTRA, BATCH, KEYS)
         return found, jax.value_and_grad(by_hand)(params), parts(params)
 
-    ((loss, metrics), grads), (hand_loss, hand_grads), (posterior, decoded) = both(params)
+    ((loss, aux), grads), (hand_loss, hand_grads), (posterior, decoded) = both(params)
+    metrics = aux.metrics
+    np.testing.assert_array_equal(aux.extra["left"], EXTRA["left"])
     # one program holds both forms: they may be fused differently, in the last bit
     np.testing.assert_allclose(loss, hand_loss, rtol=1e-6)
     jax.tree.map(
@@ -131,10 +133,12 @@ def test_the_bound_is_tight_at_the_true_posterior():
             ),
         },
     }
-    loss = make_vae_loss(VAE(VAEConfig((1,), 1, "gaussian"), SHAPE), "no")
+    loss = make_vae_loss(MLPVAEConfig((1,), 1, "gaussian").make(SHAPE), "no")
     batch = {"image": jnp.asarray(x, jnp.float32)}
     keys = jax.random.split(jax.random.key(0), 4000)
-    values = np.asarray(jax.jit(jax.vmap(lambda key: loss(params, batch, key[None])[0]))(keys))
+    values = np.asarray(
+        jax.jit(jax.vmap(lambda key: loss(params, None, batch, key[None])[0]))(keys)
+    )
     marginal = stats.multivariate_normal(c, np.outer(a, a) + s**2 * np.eye(PIXELS))
     standard_error = values.std() / math.sqrt(len(values))
     assert 1e-3 < standard_error < 0.05

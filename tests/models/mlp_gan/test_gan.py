@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from scipy import special
 
-from jaxgen.models.mlp_gan.config import GANConfig
-from jaxgen.models.mlp_gan.model import Discriminator, Generator
+from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.training.state import num_params
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 SHAPE, PIXELS, Z = (2, 3, 7), 42, 4
-CONFIG = GANConfig(Z, (11, 13), (17, 19))
+CONFIG = MLPGANConfig(Z, (11, 13), (17, 19))
 
 
 def numpy_mlp(x, params):
@@ -27,7 +26,7 @@ def numpy_mlp(x, params):
 
 def test_generator_is_the_sigmoid_of_the_products_in_numpy(random_params):
     noise = jax.random.normal(jax.random.key(0), (5, Z))
-    model = Generator(CONFIG, SHAPE)
+    model, _ = CONFIG.make(SHAPE)
     params = random_params(model, noise)
     expected = special.expit(numpy_mlp(np.asarray(noise, np.float64), params))
     image = np.asarray(jax.jit(model.apply)({"params": params}, noise))
@@ -38,7 +37,7 @@ def test_generator_is_the_sigmoid_of_the_products_in_numpy(random_params):
 
 def test_discriminator_is_the_products_in_numpy(random_params):
     image = np.random.default_rng(0).random((5, *SHAPE), np.float32)
-    model = Discriminator(CONFIG)
+    _, model = CONFIG.make(SHAPE)
     params = random_params(model, jnp.asarray(image))
     rows = [[image[(b, *index)] for index in np.ndindex(SHAPE)] for b in range(5)]
     expected = numpy_mlp(np.asarray(rows, np.float64), params)[:, 0]
@@ -49,8 +48,8 @@ def test_discriminator_is_the_products_in_numpy(random_params):
 def test_dropout_is_off_unless_training_and_unbiased(random_params):
     """With one hidden layer the logit is linear in what is dropped, so its mean is unchanged."""
     image = jax.random.uniform(jax.random.key(0), (5, *SHAPE))
-    quiet = Discriminator(GANConfig(Z, (11,), (17,)))
-    dropping = Discriminator(GANConfig(Z, (11,), (17,), discriminator_dropout=0.3))
+    _, quiet = MLPGANConfig(Z, (11,), (17,)).make(SHAPE)
+    _, dropping = MLPGANConfig(Z, (11,), (17,), discriminator_dropout=0.3).make(SHAPE)
     params = random_params(quiet, image)
     expected = np.asarray(quiet.apply({"params": params}, image))
     still = np.asarray(dropping.apply({"params": params}, image))
@@ -69,7 +68,7 @@ def test_dropout_is_off_unless_training_and_unbiased(random_params):
 
 def test_parameter_counts_of_the_document():
     """Document 002, 5.2 at 28x28: G 100-256-512-784, D 784-512-256-1, with biases."""
-    generator, discriminator = Generator(GANConfig(), (28, 28, 1)), Discriminator(GANConfig())
+    generator, discriminator = MLPGANConfig().make((28, 28, 1))
     key, noise, image = jax.random.key(0), jnp.zeros((1, 100)), jnp.zeros((1, 28, 28, 1))
     assert num_params(jax.eval_shape(generator.init, key, noise)) == (
         (100 + 1) * 256 + (256 + 1) * 512 + (512 + 1) * 784

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.models.mlp_vae.config import VAEConfig
-from jaxgen.models.mlp_vae.model import VAE
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.state import num_params
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -25,7 +24,7 @@ def numpy_mlp(x, params):
 
 @pytest.mark.parametrize("decoder", ["bernoulli", "gaussian"])
 def test_encode_and_decode_are_the_products_in_numpy(random_params, decoder):
-    model = VAE(VAEConfig((11, 13), Z, decoder), SHAPE)
+    model = MLPVAEConfig((11, 13), Z, decoder).make(SHAPE)
     image = jax.random.uniform(jax.random.key(0), (5, *SHAPE))
     latent = jax.random.normal(jax.random.key(1), (5, Z))
     params = random_params(model, image)
@@ -47,7 +46,7 @@ def test_encode_and_decode_are_the_products_in_numpy(random_params, decoder):
 @pytest.mark.parametrize(("decoder", "outputs"), [("bernoulli", 784), ("gaussian", 1568)])
 def test_parameter_count(decoder, outputs):
     """The decoder's widths are the encoder's in reverse."""
-    model = VAE(VAEConfig((400, 300), 20, decoder), (28, 28, 1))
+    model = MLPVAEConfig((400, 300), 20, decoder).make((28, 28, 1))
     params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))["params"]
     encoder = (784 * 400 + 400) + (400 * 300 + 300) + (300 * 40 + 40)
     decoder = (20 * 300 + 300) + (300 * 400 + 400) + (400 * outputs + outputs)
