@@ -10,12 +10,14 @@ Both are for one process with any number of devices; for several there is the co
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen import runner
 from jaxgen.cli.saved import names_a_checkpoint, run_folder
@@ -27,7 +29,7 @@ from jaxgen.families.base import Experiment
 from jaxgen.runs.fields import from_json, to_json
 from jaxgen.runs.run import run_path
 from jaxgen.suggest import did_you_mean
-from jaxgen.training.state import State, Weights
+from jaxgen.training.state import Batch, State, Weights
 from jaxgen.training.task import Task
 
 
@@ -103,9 +105,11 @@ class Model:
         """`step(state, batch) -> (state, metrics)`, pure and not compiled: `jax.jit` it."""
         return self.task.step
 
-    def batches(self) -> Batches:
+    def batches(self) -> Iterator[Batch]:
         """The training batches from this state's step on, endless, as training would take them."""
-        return Batches(self.data.train, self.experiment.order(self.data), int(self.state.step))
+        order = self.experiment.order(self.data)
+        for batch in Batches(self.data.train, order, int(self.state.step)):
+            yield jax.tree.map(jnp.asarray, batch)
 
     def evaluate(self) -> dict[str, int | float]:
         """The held-out metrics, as `jaxgen evaluate` prints them: `step` and `eval/...`.

@@ -11,7 +11,7 @@ PRESET = Preset(
     notes="Judged on the last tenth of the text, every character once. The text differs a little from "
     "one Python version to the next.",
     expected={"eval/nats_per_character": Expected(1.25, 0.05)},
-    minutes=2,
+    minutes=2.0,
     source="measured here",
     experiment=Language(
         steps=1200,
