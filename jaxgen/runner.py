@@ -31,6 +31,7 @@ class Devices(NamedTuple):
 
 
 ONE = Devices("jit")
+OWN = "own:"  # in config.json before the class of an experiment that no preset names
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,28 @@ class SavedRun:
         return self.run.folder.parent
 
 
-def load_run(folder: Path) -> SavedRun:
-    """Read a run's config; a UserError says what is wrong with it."""
+def own_name(experiment: Experiment) -> str:
+    """What config.json calls an experiment that no preset names."""
+    return f"{OWN}{type(experiment).__name__}"
+
+
+def load_run(folder: Path, own: Experiment | None = None) -> SavedRun:
+    """Read a run's config; a UserError says what is wrong with it.
+
+    `own`: an experiment that no preset names. The run must be of its class; the fields are the run's.
+    """
     run, name, fields, spec = open_run(folder)
-    experiment = from_json(find_preset(name).experiment, fields, run.config)
+    if own is None and name.startswith(OWN):
+        raise UserError(
+            f"{folder} is a run of {name.removeprefix(OWN)}, which is nowhere registered: hand an "
+            "instance of it to jaxgen.train or jaxgen.load in Python."
+        )
+    if own is not None and name != own_name(own):
+        raise UserError(
+            f"{folder} is a run of {name.removeprefix(OWN)}, not of {type(own).__name__}: give "
+            "another name."
+        )
+    experiment = from_json(own or find_preset(name).experiment, fields, run.config)
     refuse_extremes(experiment)
     try:
         if spec["kind"] != experiment.kind:
@@ -93,7 +112,7 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
             f"{flag} is {old} in the run and {new} here: leave it out, or start another run."
         )
     experiment, trained = stand_on(experiment, saved.run.folder)
-    data = _load_same(saved)
+    data = load_same(saved)
     prepared = prepare(experiment, data, devices, trained)
     with _checkpoints(saved.run, saved.name, experiment) as checkpoints:
         if not checkpoints.is_empty:
@@ -113,17 +132,20 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
 def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") -> Path:
     """Sample from a run's checkpoint into its samples folder; returns the file."""
     task, state = restore(replace(saved.experiment, sampling=sampling), saved, checkpoint)
-    stem, number = f"step-{int(state.step):07d}-seed-{seed}", 1
-    while any(saved.run.samples.glob(f"{stem}-{number}.*")):  # no earlier sample is replaced
-        number += 1
-    return task.sample(state.weights, jax.random.key(seed), saved.run.samples / f"{stem}-{number}")
+    path = saved.run.new_sample_path(int(state.step), seed)
+    return task.sample(state.weights, jax.random.key(seed), path)
 
 
 def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]:
     """The held-out metrics of a run's checkpoint, named as in metrics.jsonl, and its step."""
-    task, state = restore(saved.experiment, saved, checkpoint)
-    metrics = task.evaluate(state.weights, _load_same(saved).test)
-    return {"step": int(state.step)} | {f"eval/{name}": value for name, value in metrics.items()}
+    return judged(*restore(saved.experiment, saved, checkpoint), load_same(saved))
+
+
+def judged(task: Task, state: State, data: Data) -> dict[str, int | float]:
+    """The held-out metrics of a state, and its step."""
+    metrics = task.evaluate(state.weights, data.test)
+    found = {f"eval/{name}": float(value) for name, value in metrics.items()}
+    return {"step": int(state.step)} | found
 
 
 def restore(
@@ -207,7 +229,7 @@ def _checkpoints(
     )  # fmt: skip
 
 
-def _load_same(saved: SavedRun) -> Data:
+def load_same(saved: SavedRun) -> Data:
     """The run's data, which must still be what it was started with."""
     data = saved.experiment.load()
     if data.spec != saved.spec:

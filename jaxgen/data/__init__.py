@@ -1,5 +1,6 @@
 """Sources, tokenizers and batching: real data as NumPy arrays with an order that can be resumed."""
 
+from jaxgen.data.arrays.kind import from_arrays
 from jaxgen.data.datasets import Batch, Dataset
 from jaxgen.data.images.dataset import Images
 from jaxgen.data.images.kind import ImageSpec
@@ -32,6 +33,7 @@ __all__ = [
     "Tokenizer",
     "Tokens",
     "WordTokenizer",
+    "from_arrays",
     "load",
     "spec_from_json",
     "tokenizer_from_json",

@@ -62,6 +62,11 @@ def load(source: str, *, kind: str, **options: Any) -> Data:
     if name not in known:
         near = did_you_mean(name, sorted(_form(key, value) for key, value in known.items()))
         raise UserError(f"The source {source!r} is not known; {near}.")
+    if not own:
+        raise UserError(
+            f"No source holds {kind}: give the experiment a `load` that returns them "
+            "(jaxgen.data.from_arrays)."
+        )
     form = _form(name, known[name])
     if bool(argument) != bool(known[name].argument) or (colon and not argument):
         raise UserError(f"The source {source!r} is incomplete or has too much: write {form}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from jaxgen.errors import UserError
+from jaxgen.suggest import did_you_mean
 
 
 def to_json(config) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def to_json(config) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def from_json(default, values: dict[str, Any], source: Path, prefix: str = ""):
+def from_json(default, values: dict[str, Any], source: Path | str, prefix: str = ""):
     """A dataclass of the kind of `default`, with the fields that `values` describes.
 
     Fields that are absent are as in `default`; one that holds a dataclass holds one of the same class.
@@ -25,7 +26,10 @@ def from_json(default, values: dict[str, Any], source: Path, prefix: str = ""):
     fields = {}
     for name, value in values.items():
         if name not in names:
-            raise UserError(f"{source} has a field {prefix}{name}, which this experiment does not.")
+            raise UserError(
+                f"{source} has a field {prefix}{name}, which this experiment does not; "
+                f"{did_you_mean(name, sorted(names))}."
+            )
         hint, known = hints[name], getattr(default, name)
         if dataclasses.is_dataclass(known) and isinstance(value, dict):
             fields[name] = from_json(known, value, source, f"{prefix}{name}.")

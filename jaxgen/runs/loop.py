@@ -150,7 +150,7 @@ class Desk:
             weights = self._plan.local(state.weights)
             if self._log and self._task.evaluate:
                 judged = self._task.evaluate(weights, self._held_out)
-                held_out = {f"eval/{name}": value for name, value in judged.items()}
+                held_out = {f"eval/{name}": float(value) for name, value in judged.items()}
                 values |= held_out
             if self._log and self._task.sample:
                 self._task.sample(weights, self._key, self._run.sample_path(step))

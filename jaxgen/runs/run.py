@@ -49,6 +49,13 @@ class Run:
         """Where the sample of a step goes, without a suffix."""
         return self.samples / f"step-{step:07d}"
 
+    def new_sample_path(self, step: int, seed: int) -> Path:
+        """Where another sample of a step goes, without a suffix: none that is there is replaced."""
+        stem, number = f"step-{step:07d}-seed-{seed}", 1
+        while any(self.samples.glob(f"{stem}-{number}.*")):
+            number += 1
+        return self.samples / f"{stem}-{number}"
+
     @property
     def curves(self) -> Path:
         """The picture of the metrics."""

@@ -30,8 +30,9 @@ class Task:
     """The held-out metric whose lowest value marks the best checkpoint."""
     apply: Callable | None = None
     """(weights, inputs) -> what the model makes of them, pure; each family says of what."""
-    loss: Callable | None = None
-    """The loss of one player: (params, extra, batch, keys) -> (loss, Aux)."""
+    loss: Callable | Mapping[str, Callable] | None = None
+    """(params, extra, batch, keys) -> (loss, Aux), pure; of two players one each, by name, and of both
+    players' params: (own, other, extra, batch, keys)."""
 
 
 def one_player(
@@ -89,4 +90,4 @@ def two_players(
         losses, optimizers, constrain, discriminator_steps=discriminator_steps,
         accumulate=accumulate, ema_decay=ema_decay or 0.0,
     )  # fmt: skip
-    return Task(init_task, step, **judges)
+    return Task(init_task, step, loss=losses, **judges)
