@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks NAME | all | costs | aot | scaling`, or `--compare A B`."""
+"""The command `python -m benchmarks NAME | all | costs | aot | scaling | peers`, or `--compare A B`."""
 
 import importlib
 import importlib.util
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.aot_cli import aot, check_output, scaling
 from benchmarks.costs import print_costs
+from benchmarks.peers.command import peers
 from jaxgen.cli import run_command
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
@@ -15,8 +16,9 @@ from jaxgen.parsing import parse
 from jaxgen.training.runtime import tune_allocator
 
 RESULTS = Path("benchmarks/results")
-COMMANDS = {"costs": print_costs, "aot": aot, "scaling": scaling}
-"""What runs no step: costs prints tables, the others compile for chips that are not there."""
+COMMANDS = {"costs": print_costs, "aot": aot, "scaling": scaling, "peers": peers}
+"""What reads its own arguments: costs prints tables, aot and scaling compile for chips that are not
+there, peers times PyTorch's steps beside ours."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def _usage() -> str:
         "       python -m benchmarks --compare A.json B.json\n"
         "       python -m benchmarks costs EXPERIMENT | EQUATION [--help]\n"
         "       python -m benchmarks aot EXPERIMENT --topology v5e:4x4 [--help]\n"
-        "       python -m benchmarks scaling [--help]\n\n"
+        "       python -m benchmarks scaling [--help]\n"
+        "       python -m benchmarks peers NAME [--help]\n\n"
         f"benchmarks: {', '.join([*_benchmarks(), 'all'])}"
     )
 
