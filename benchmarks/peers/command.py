@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,12 +53,19 @@ def peers(args: list[str]) -> None:
     require_torch()
     tuned = prepare()
     from benchmarks.peers.side_by_side import measure
+    from benchmarks.record import machine, versions
 
     rows, best = [], {}
     for family, case in cases:
         print(f"measuring {case} ...", file=sys.stderr, flush=True)
         rows.append(measure(family, case, options.bursts, options.seconds, best))
-    report(rows, options, allocator_tuned=tuned)
+    values = {
+        "schema": SCHEMA, "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "versions": versions() | {"torch": importlib.metadata.version("torch")},
+        "threads": THREADS, "allocator_tuned": tuned, "rows": rows,
+    }  # fmt: skip
+    report(values, options)
 
 
 def find_cases(name: str) -> list[tuple[str, str]]:
@@ -112,23 +119,15 @@ def prepare() -> bool:
     return tuned
 
 
-def report(rows: Sequence[dict[str, Any]], options: Options, *, allocator_tuned: bool) -> None:
+def report(values: dict[str, Any], options: Options) -> None:
     """Print the rows and write what was asked for; a UserError names those that are not shown.
 
     Rows of a disturbed machine are shown only by --force; with some held back no file is written.
     """
-    from benchmarks.record import machine, versions
-
-    refused = [] if options.force else [row for row in rows if row["disturbed"]]
-    values = {
-        "schema": SCHEMA, "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "versions": versions() | {"torch": importlib.metadata.version("torch")},
-        "threads": THREADS, "allocator_tuned": allocator_tuned,
-        "rows": [row for row in rows if row not in refused],
-    }  # fmt: skip
-    text = markdown(values)
-    if values["rows"]:
+    refused = [] if options.force else [row for row in values["rows"] if row["disturbed"]]
+    shown = values | {"rows": [row for row in values["rows"] if row not in refused]}
+    text = markdown(shown)
+    if shown["rows"]:
         print(text)
     if refused:
         causes = "; ".join(f"{row['case']}: {row['disturbed']}" for row in refused)
@@ -137,7 +136,7 @@ def report(rows: Sequence[dict[str, Any]], options: Options, *, allocator_tuned:
             "by --force."
         )
     if options.json is not None:
-        options.json.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(shown, indent=1) + "\n", encoding="utf-8")
         options.json.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
 
 
