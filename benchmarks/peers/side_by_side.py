@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -69,13 +69,15 @@ def measure(
     }  # fmt: skip
 
 
-def make_sides(family: str, case: str) -> tuple[Ours, dict[str, Theirs]]:
+def make_sides(
+    family: str, case: str, sides: Mapping[str, bool] = SIDES
+) -> tuple[Ours, dict[str, Theirs]]:
     """Our training and its peers, all before their first step, with the same parameters."""
     module = importlib.import_module(f"benchmarks.peers.{family}")
     ours = Ours(*module.CASES[case].load())
     others = {
         side: Theirs(ours, module.make_step(ours, compiled=compiled))
-        for side, compiled in SIDES.items()
+        for side, compiled in sides.items()
     }
     return ours, others
 
