@@ -17,6 +17,9 @@ CASES = {
         "gan-digits",
         {"batch_size": 128, "model": {"discriminator_dropout": 0.0}},
         image_side=28,
+        # Where the first update's 6e-6 carries a unit of one example over ReLU's corner, a gradient
+        # jumps: 3e-4 was seen, while torch alone stays within 1e-7 of its own float64.
+        tolerance=1e-3,
     ),
 }
 

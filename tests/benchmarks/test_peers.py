@@ -291,7 +291,7 @@ def test_a_case_changes_fields_and_fields_of_fields():
 
 def test_our_losses_are_those_of_the_handed_out_parameters_batches_and_draws():
     """The negative ELBO written in NumPy; the second step's, too, before its update."""
-    ours = Ours(*SMALL.load())
+    ours = Ours(SMALL)
     (noise,), (later,) = ours.draws(2)
     assert not np.array_equal(noise, later)
     pixels = ours.arrays["image"][ours.indices()[0]].reshape(8, -1)
@@ -314,7 +314,7 @@ def test_our_losses_are_those_of_the_handed_out_parameters_batches_and_draws():
 
 def test_our_side_runs_the_steps_that_were_asked_for():
     """Whole dispatches of 3 and what is left of one."""
-    ours = Ours(*SMALL.load())
+    ours = Ours(SMALL)
     ours.run(7)
     assert int(ours._state.step) == 7
     assert ours.flops == 6 * 8 * (64 * 16 + 16 * 4 + 2 * 16 + 16 * 64) - 2 * 8 * 64 * 16
@@ -323,29 +323,38 @@ def test_our_side_runs_the_steps_that_were_asked_for():
 # PyTorch's side.
 
 EAGER = {"eager": False}  # compiling takes a minute; the last test does
-LATER = {
-    "gan-digits": 1e-5, "gpt-python": 5e-6, "gpt-small": 5e-6, "vae-digits": 1e-5, "vae-document": 5e-6,
-    # One unit of one example crosses ReLU's corner, see side_by_side.LATER_TOLERANCE.
-    "gan-document": 1e-3,
-}  # fmt: skip
+CASES = [name for names in FAMILIES.values() for name in names if name != "gpt-large"]
+
+
+@pytest.fixture
+def one_thread():
+    """Two threads that wait for each other are slow beside other tests."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @needs_torch
-@pytest.mark.parametrize("case", LATER)
-def test_losses_agree_at_first_and_after_five_updates(case):
-    """The same parameters, batches and draws; gpt-large is gpt-small's code at a size of seconds."""
+@pytest.mark.parametrize("case", CASES)
+def test_losses_agree_at_first_and_after_five_updates(case, one_thread):
+    """The same parameters, batches and draws; gpt-large is gpt-small's code at a size of seconds.
+
+    What is left after five updates is held against the case's tolerance by `check`.
+    """
     (family, _) = command.find_cases(case)[0]
     from benchmarks.peers import side_by_side
 
     ours, others = side_by_side.make_sides(family, case, EAGER)
-    first, later = side_by_side.check(case, ours, others)
+    first, _ = side_by_side.check(case, ours, others)
     assert first <= 2e-6
-    assert later <= LATER[case]
 
 
 @needs_torch
 @pytest.mark.parametrize("change", ["rate", "draw"])
-def test_another_step_is_found_out(change, monkeypatch):
+def test_another_step_is_found_out(change, one_thread, monkeypatch):
     """A learning rate that is 1 % higher, or noise that is not ours."""
     from benchmarks.peers import side_by_side, theirs
 
