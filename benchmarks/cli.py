@@ -1,12 +1,14 @@
-"""The command `python -m benchmarks NAME | all | costs | aot | scaling`, or `--compare A B`."""
+"""The command `python -m benchmarks NAME | all | costs | results | aot | scaling | peers`."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.aot.command import aot, check_output, scaling
+from benchmarks.aot.command import aot, scaling
 from benchmarks.ledger.costs import print_costs
 from benchmarks.ledger.quality import results
+from benchmarks.output import RESULTS, check_output
+from benchmarks.peers.command import peers
 from benchmarks.select import SHORT_NAMES, find_experiment, full_name
 from jaxgen.cli.parsing import parse
 from jaxgen.devices.runtime import tune_allocator
@@ -14,9 +16,11 @@ from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
 from jaxgen.suggest import did_you_mean
 
-RESULTS = Path("benchmarks/results")
-COMMANDS = {"costs": print_costs, "results": results, "aot": aot, "scaling": scaling}
-"""What measures no step: costs prints tables, results trains, the others compile for absent chips."""
+COMMANDS = {
+    "costs": print_costs, "results": results, "aot": aot, "scaling": scaling, "peers": peers,
+}  # fmt: skip
+"""What reads its own arguments: costs prints tables, results trains presets to their end, aot and scaling
+compile for chips that are not there, peers time PyTorch's steps beside ours."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ def _usage() -> str:
         "       python -m benchmarks results [NAME ...] [--seeds 0 1 2]\n"
         "       python -m benchmarks costs EXPERIMENT | EQUATION [--help]\n"
         "       python -m benchmarks aot EXPERIMENT --topology v5e:4x4 [--help]\n"
-        "       python -m benchmarks scaling [--help]\n\n"
+        "       python -m benchmarks scaling [--help]\n"
+        "       python -m benchmarks peers NAME [--help]\n\n"
         f"benchmarks: {', '.join([*_benchmarks(), 'all'])}"
     )
 

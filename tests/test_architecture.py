@@ -35,9 +35,9 @@ TOP = {
 }  # above the rooms; who imports them is above
 BENCHMARKS = {
     "measure": set(),
-    "aot": {"measure", "select"},
-    "ledger": {"measure", "select"},
-    "peers": {"measure", "select"},
+    "aot": {"measure", "select", "output"},
+    "ledger": {"measure", "select", "output"},
+    "peers": {"measure", "select", "output"},
 }
 ONLY_IN = {  # a package, and the rooms that alone may import it
     "optax": {"training"},

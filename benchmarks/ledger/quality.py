@@ -11,7 +11,8 @@ from typing import Any
 
 import tyro
 
-from benchmarks.measure.record import RESULTS, machine, versions
+from benchmarks.measure.record import machine, versions
+from benchmarks.output import RESULTS
 from jaxgen.cli.parsing import parse
 from jaxgen.experiments.registry import experiment_names, find_preset
 

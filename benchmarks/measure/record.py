@@ -15,7 +15,6 @@ import jax
 from jaxgen.errors import UserError
 
 SCHEMA = 1
-RESULTS = Path("benchmarks/results")
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "jaxgen")
 
 

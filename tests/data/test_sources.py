@@ -21,9 +21,7 @@ def fails(source, kind, message, **options):
 
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
-    known = (
-        "digits, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, text:FILE, tfds:NAME"
-    )
+    known = "digits, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, text:FILE, tfds:NAME"
     fails(
         "digit",
         "images",

@@ -1,0 +1,141 @@
+"""What the peers share: data on torch's side, an MLP, the update with its optimiser and schedule."""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.peers.ours import Ours
+
+Noise = list[Tensor] | None
+"""What a step is to take in place of its own draws, first to last as ours draws; None: it draws."""
+
+Step = Callable[[Mapping[str, Tensor], Tensor, Noise], dict[str, Tensor]]
+"""step(arrays, indices, noise) -> the losses that ours calls by the same names."""
+
+
+class Theirs:
+    """A peer in training, over our arrays in our order."""
+
+    def __init__(self, ours: Ours, step: Step):
+        self._ours, self._step = ours, step
+        # Tokens and classes index tables, for which torch wants 64 bits; grey levels stay bytes.
+        self._arrays = {
+            name: torch.from_numpy(array.astype(np.int64) if array.dtype == np.int32 else array)
+            for name, array in ours.arrays.items()
+        }
+        self._indices = self._rows(0)
+
+    def run(self, steps: int) -> None:
+        """Train on the first batches, over and over."""
+        for _, indices in zip(range(steps), itertools.cycle(self._indices), strict=False):
+            self._step(self._arrays, indices, None)
+
+    def losses(self, draws: Sequence[Sequence[np.ndarray]]) -> list[dict[str, float]]:
+        """The losses of steps 0, 1, ... on their own batches with these draws."""
+        found = []
+        for number, drawn in enumerate(draws):
+            noise = [torch.from_numpy(array) for array in drawn]
+            losses = self._step(self._arrays, self._rows(number)[0], noise)
+            found.append({name: loss.item() for name, loss in losses.items()})
+        return found
+
+    def _rows(self, first: int) -> Tensor:
+        return torch.from_numpy(self._ours.indices(first).astype(np.int64))
+
+
+def normal(noise: Noise, *shape: int) -> Tensor:
+    """Standard normal numbers, drawn or given."""
+    return torch.randn(*shape) if noise is None else noise.pop(0)
+
+
+def dropout(x: Tensor, rate: float, noise: Noise) -> Tensor:
+    """x with numbers dropped by a mask that is drawn or given."""
+    if not rate:
+        return x
+    return functional.dropout(x, rate) if noise is None else x * noise.pop(0) / (1 - rate)
+
+
+def images(arrays: Mapping[str, Tensor], indices: Tensor, levels: int) -> Tensor:
+    """(B, pixels) in [0, 1]."""
+    return arrays["image"][indices].flatten(1).float() * (1 / levels)
+
+
+class MLP(nn.Module):
+    """relu(x W + b) for each hidden layer, then a linear one; from our parameters of the same."""
+
+    def __init__(self, params: Mapping[str, Any], dropout: float = 0.0):
+        super().__init__()
+        layers = [params[f"Dense_{i}"] for i in range(len(params))]
+        self.layers = nn.ModuleList(linear(each["kernel"], each["bias"]) for each in layers)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, noise: Noise = None, drop: bool = False) -> Tensor:
+        """(B, inputs) to (B, outputs); `drop` switches dropout on."""
+        for layer in self.layers[:-1]:
+            x = functional.relu(layer(x))
+            x = dropout(x, self.dropout, noise) if drop else x
+        return self.layers[-1](x)
+
+
+def linear(kernel: np.ndarray, bias: np.ndarray | None = None) -> nn.Linear:
+    """The layer x W + b of our kernel W (inputs, outputs), which torch keeps transposed."""
+    layer = nn.Linear(*kernel.shape, bias=bias is not None)
+    layer.weight = parameter(kernel.T)
+    if bias is not None:
+        layer.bias = parameter(bias)
+    return layer
+
+
+def parameter(array: np.ndarray) -> nn.Parameter:
+    """A copy of ours, contiguous."""
+    return nn.Parameter(torch.tensor(np.ascontiguousarray(array)))
+
+
+def make_update(
+    loss: Callable[..., Tensor], module: nn.Module, config: Any, *, compiled: bool
+) -> Callable[..., Tensor]:
+    """`update(*args) -> loss(*args)`, after which `module` has followed its gradient by fused AdamW.
+
+    `config` is our OptimizerConfig. torch.compile takes the loss and its gradient; the fused
+    optimiser is one call as it is.
+    """
+    loss = torch.compile(loss, dynamic=False) if compiled else loss
+    parameters = list(module.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(
+        groups, config.learning_rate, (config.beta1, config.beta2), eps=1e-8, fused=True
+    )
+    steps = itertools.count()
+
+    def update(*args) -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        value = loss(*args)
+        value.backward()
+        if config.clip_norm is not None:
+            nn.utils.clip_grad_norm_(parameters, config.clip_norm)
+        rate = learning_rate(config, next(steps))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        return value.detach()
+
+    return update
+
+
+def learning_rate(config: Any, step: int) -> float:
+    """Linear from 0 over the warm-up, then constant, or half a cosine down to a tenth."""
+    if step < config.warmup_steps:
+        return config.learning_rate * step / config.warmup_steps
+    if config.schedule == "constant":
+        return config.learning_rate
+    done = (step - config.warmup_steps) / (config.decay_steps - config.warmup_steps)
+    return config.learning_rate * (0.55 + 0.45 * math.cos(math.pi * min(1.0, done)))
