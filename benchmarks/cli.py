@@ -19,8 +19,8 @@ from jaxgen.suggest import did_you_mean
 COMMANDS = {
     "costs": print_costs, "results": results, "aot": aot, "scaling": scaling, "peers": peers,
 }  # fmt: skip
-"""What reads its own arguments: costs prints tables, results trains presets to their end, aot and scaling
-compile for chips that are not there, peers time PyTorch's steps beside ours."""
+"""What reads its own arguments: costs prints tables, results trains presets to their end, aot and
+scaling compile for chips that are not there, peers times PyTorch's steps beside ours."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from typing import Any
 
 import tyro
 
-from benchmarks.measure.record import machine, versions
 from benchmarks.output import RESULTS
 from jaxgen.cli.parsing import parse
 from jaxgen.experiments.registry import experiment_names, find_preset
@@ -56,6 +55,7 @@ def results(args: list[str]) -> None:
 
 def reach(name: str, experiment: Any) -> dict[str, Any]:
     """Train in a directory of its own; the last held-out metrics, time and circumstances."""
+    from benchmarks.measure.record import machine, versions
     from jaxgen import runner
     from jaxgen.devices.runtime import prepare_process
     from jaxgen.runs.log import read_metrics

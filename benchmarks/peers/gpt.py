@@ -156,7 +156,7 @@ def make_step(ours: Ours, *, compiled: bool) -> theirs.Step:
     """The peer of this training, from the same parameters."""
     config = ours.experiment
     if config.model.dropout or config.model.compute_dtype != "float32":
-        raise NotImplementedError("the peer has no dropout and computes in float32")
+        raise ValueError("the peer has no dropout and computes in float32")
     model = GPT(ours.params, config.model)
     update = theirs.make_update(model, model, config.optimizer, compiled=compiled)
     offsets = torch.arange(config.seq_len + 1)

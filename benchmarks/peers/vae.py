@@ -46,7 +46,7 @@ def make_step(ours: Ours, *, compiled: bool) -> theirs.Step:
     """The peer of this training, from the same parameters."""
     config, levels = ours.experiment, ours.data.train.levels
     if (config.binarise, config.model.decoder) != ("threshold", "bernoulli"):
-        raise NotImplementedError("the peer binarises by a threshold and has a Bernoulli decoder")
+        raise ValueError("the peer binarises by a threshold and has a Bernoulli decoder")
     model = VAE(ours.params)
     update = theirs.make_update(model, model, config.optimizer, compiled=compiled)
 
