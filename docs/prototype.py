@@ -1,4 +1,4 @@
-"""A denoising autoencoder (Vincent et al. 2.09), not registered; held-out error 2.08 (affine 2.35)."""
+"""A denoising autoencoder (Vincent et al. 2008), not registered; held-out error 2.08 (affine 2.35)."""
 
 from dataclasses import dataclass
 

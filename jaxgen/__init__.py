@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for editors and type checkers; `_PLACES` says the same
     from jaxgen.api import Model, load, train
     from jaxgen.devices.runtime import prepare_process
-    from jaxgen.equations.catalog import find as find_equation
+    from jaxgen.catalog import find as find_equation
     from jaxgen.errors import Interrupted, UserError
     from jaxgen.experiments.registry import find_preset
     from jaxgen.experiments.registry import summaries as list_experiments

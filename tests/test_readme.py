@@ -1,5 +1,6 @@
 """The README is true: its commands run, its tables are generated, its code computes."""
 
+import json
 import os
 import re
 import shlex
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.ledger import quality
 from jaxgen.book.equations import markdown_table
 from jaxgen.catalog import EQUATIONS
+from jaxgen.experiments.registry import experiment_names, find_preset
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,12 +50,34 @@ def test_the_equation_table_is_the_catalogues():
     assert markdown_table([EQUATIONS[equation_id] for equation_id in ids]) in README
 
 
-def test_the_code_computes():
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    names: dict = {}
-    exec(code, names)
-    assert names["mixed"].shape == (5, 8)
-    np.testing.assert_allclose(names["loss"], [1e4, np.log(2), 0], rtol=1e-6)
+def test_the_code_computes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained, computed = {}, {}
+    of_python, of_equations = re.findall(r"```python\n(.*?)```", README, re.S)
+    exec(of_python, trained)
+    assert trained["logits"].shape == (8, 64)
+    # Better than 8 nats below a fair coin's 64 log 2: it has learnt.
+    assert 17 < trained["model"].evaluate()["eval/loss"] < 64 * np.log(2) - 8
+    exec(of_equations, computed)
+    assert computed["mixed"].shape == (5, 8)
+    np.testing.assert_allclose(computed["loss"], [1e4, np.log(2), 0], rtol=1e-6)
+
+
+def test_the_results_are_those_that_were_written_down():
+    """And each of them keeps its preset's promise."""
+    values = json.loads((ROOT / "benchmarks/results/quality.json").read_text())
+    assert quality.markdown(values) in README
+    for name, runs in values["results"].items():
+        preset = find_preset(name)
+        for run in runs.values():
+            assert run["steps"] == preset.experiment.steps
+            for metric, promise in preset.expected.items():
+                assert abs(run["metrics"][metric] - promise.value) <= promise.tolerance, (
+                    name,
+                    metric,
+                )
+    promised = {name for name in experiment_names() if find_preset(name).expected}
+    assert promised == set(values["results"])
 
 
 def test_every_path_exists():

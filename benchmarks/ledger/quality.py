@@ -81,3 +81,22 @@ def keep(path: Path, name: str, seed: int, found: dict[str, Any]) -> None:
     known["results"] = dict(sorted(known["results"].items()))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
+def markdown(values: dict[str, Any]) -> str:
+    """The file as a table: a line for each metric that a preset promises, a number for each seed."""
+    lines = [
+        "| experiment | held-out metric | promised | reached | seconds |",
+        "| --- | --- | --: | --: | --: |",
+    ]
+    for name, runs in values["results"].items():
+        expected = find_preset(name).expected
+        of_seeds = [runs[seed] for seed in sorted(runs, key=int)]
+        seconds = sorted(run["seconds"] for run in of_seeds)[len(of_seeds) // 2]
+        for metric, promise in expected.items():
+            reached = ", ".join(f"{run['metrics'][metric]:.4g}" for run in of_seeds)
+            lines.append(
+                f"| `{name}` | {metric.removeprefix('eval/')} | {promise.value:g} ± "
+                f"{promise.tolerance:g} | {reached} | {seconds:.0f} |"
+            )
+    return "\n".join(lines) + "\n"
