@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; `_PLACES` says the same
     from jaxgen.api import Model, load, train
-    from jaxgen.devices.runtime import prepare_process
     from jaxgen.catalog import find as find_equation
+    from jaxgen.devices.runtime import prepare_process
     from jaxgen.errors import Interrupted, UserError
     from jaxgen.experiments.registry import find_preset
     from jaxgen.experiments.registry import summaries as list_experiments
@@ -44,7 +44,7 @@ _PLACES = {
     "Task": "training.task.Task",
     "UserError": "errors.UserError",
     "Weights": "training.state.Weights",
-    "find_equation": "equations.catalog.find",
+    "find_equation": "catalog.find",
     "find_preset": "experiments.registry.find_preset",
     "list_experiments": "experiments.registry.summaries",
     "load": "api.load",
