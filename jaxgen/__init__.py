@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # for editors and type checkers; `_PLACES` says the same
     from jaxgen.training.state import Weights
     from jaxgen.training.task import Task, one_player, two_players
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "Aux": "training.gradient.Aux",
