@@ -171,7 +171,7 @@ def _refuse_divergence(report: Report | None, patience: int, checkpoints: Checkp
     raise UserError(
         f"The loss or a gradient is not finite at step {int(report.step)} ({values}), so training "
         f"stopped before its update; {kept}: start another --name with a lower "
-        "--optimizer.learning-rate or with --optimizer.clip-norm, or let it pass by --skip-nonfinite."
+        "learning rate or with a clip norm, or let it pass by --skip-nonfinite."
     )
 
 
