@@ -8,11 +8,11 @@ import zipfile
 import jax
 import numpy as np
 import pytest
-from jaxgen.evaluate import evaluate
-from jaxgen.sample import sample
-from jaxgen.train import train
 
 from jaxgen.cli import run_command
+from jaxgen.cli.evaluate import evaluate
+from jaxgen.cli.sample import sample
+from jaxgen.cli.train import train
 from jaxgen.data import load, spec_from_json
 from jaxgen.errors import UserError, printable
 from jaxgen.runs.checkpoint import Checkpoints

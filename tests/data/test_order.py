@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen.data.order import Batches, Shuffled
+from jaxgen.data.order import Batches, InOrder, Order, Shuffled
 from jaxgen.data.text.dataset import Tokens
 from jaxgen.errors import UserError
 
@@ -85,3 +85,67 @@ def test_too_few_examples_name_both_sizes():
 def test_senseless_numbers(batch_size, seed):
     with pytest.raises(UserError, match=r"^(batch_size|seed) is (0|-1): choose"):
         Shuffled(10, batch_size, seed)
+
+
+def test_stretches_by_hand():
+    """11 examples for 2 places: 0..4 and 5..9, two further at each step; then both begin again."""
+    order = InOrder(num_examples=11, batch_size=2, stride=2)
+    assert order.steps_per_epoch == 3
+    found = [order.indices(step).tolist() for step in range(7)]
+    assert found == [[0, 5], [2, 7], [4, 9], [0, 5], [2, 7], [4, 9], [0, 5]]
+    assert order.indices_for(2, 3).tolist() == [[4, 9], [0, 5], [2, 7]]
+    assert order.indices(0).dtype == order.indices_for(0, 1).dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    ("sizes", "steps", "last"),
+    [
+        ((12, 3, 1), 4, [3, 7, 11]),  # whole stretches
+        ((12, 3, 4), 1, [0, 4, 8]),  # a stretch is one stride
+        ((12, 3, 5), 1, [0, 4, 8]),  # or less than one
+        ((5, 5, 1), 1, [0, 1, 2, 3, 4]),
+        ((9, 1, 2), 5, [8]),
+    ],
+)
+def test_the_end_of_the_stretches_by_hand(sizes, steps, last):
+    order = InOrder(*sizes)
+    assert order.steps_per_epoch == steps
+    assert order.indices(steps - 1).tolist() == last
+    assert order.indices(steps).tolist() == order.indices(0).tolist()
+
+
+def test_each_place_reads_on_where_it_stopped():
+    """Windows of 3 of a text: what a place reads next is what it had to predict last."""
+    dataset = Tokens({"tokens": np.arange(32, dtype=np.int32)}, 3, num_characters=32)
+    order = InOrder(dataset.num_examples, batch_size=2, stride=3)  # 29 starts: stretches of 14
+    batches = list(itertools.islice(Batches(dataset, order), order.steps_per_epoch))
+    assert [batch["tokens"][0].tolist() for batch in batches] == [
+        [0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11], [12, 13, 14],
+    ]  # fmt: skip
+    assert batches[0]["tokens"][1].tolist() == [14, 15, 16]
+    for batch, following in itertools.pairwise(batches):
+        np.testing.assert_array_equal(following["tokens"][:, 0], batch["targets"][:, -1])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((10, 0), "batch_size and stride have to be 1 or more."),
+        ((10, 2, 0), "batch_size and stride have to be 1 or more."),
+        (
+            (3, 4),
+            "batch_size is 4, but 3 examples cannot be cut into so many stretches: choose a smaller "
+            "one, or more data.",
+        ),
+    ],
+)
+def test_stretches_that_cannot_be(sizes, message):
+    with pytest.raises(UserError) as error:
+        InOrder(*sizes)
+    assert str(error.value) == message
+
+
+def test_both_are_orders():
+    for order in (Shuffled(10, 2, 0), InOrder(10, 2)):
+        assert isinstance(order, Order)
+        assert order.indices_for(1, 3).shape == (3, 2)

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import jaxgen
-from jaxgen.data import ImageSpec, load, spec_from_json
-from jaxgen.data.sources import all_sources
+from jaxgen.data import CharacterTokenizer, ImageSpec, TextSpec, load, spec_from_json
+from jaxgen.data.sources import all_sources, find_kind, kind_names
 from jaxgen.errors import UserError
 
 
@@ -89,6 +90,48 @@ def test_every_source_is_in_the_docstring():
     doc = inspect.getdoc(sys.modules[load.__module__])
     for name, source in all_sources().items():
         assert f"{name}:{source.argument}".rstrip(":") + " " in doc
+
+
+def test_every_folder_with_a_kind_is_one():
+    """The files say so by themselves; each kind's specs come back from JSON through it."""
+    folders = Path(jaxgen.data.__file__).parent.glob("*/kind.py")
+    assert kind_names() == sorted(path.parent.name for path in folders) == ["images", "text"]
+    image = ImageSpec(height=5, width=7, channels=3, num_classes=None)
+    text = TextSpec(CharacterTokenizer("ab"), first_token=1)
+    for name, spec in (("images", image), ("text", text)):
+        kind = find_kind(name)
+        assert spec.to_json()["kind"] == name
+        assert kind.spec_from_json(spec.to_json()) == spec
+    assert set(all_sources()) == {*find_kind("images").sources, *find_kind("text").sources}
+    fails(
+        "digits",
+        "image",
+        "There is no kind of data 'image'; did you mean images? (known are images, text).",
+    )
+    with pytest.raises(ValueError, match="no kind of data 'sound'"):
+        spec_from_json({"kind": "sound"})
+
+
+def test_random_tokens_are_uniform_and_always_the_same():
+    """Shares of 10 kinds in n draws lie within 5 sqrt(p (1 - p) / n) of a tenth."""
+    data, again = (load("random-tokens:10", kind="text", seq_len=8) for _ in range(2))
+    assert data.spec.vocab_size == 10 and data.spec == again.spec
+    assert data.spec.first_token == data.train.arrays["tokens"][0]
+    for part, same, n in zip(
+        (data.train, data.test), (again.train, again.test), (235_929, 26_215), strict=True
+    ):
+        tokens = part.arrays["tokens"]
+        np.testing.assert_array_equal(tokens, same.arrays["tokens"])
+        assert len(tokens) == n and part.num_characters is None
+        shares = np.bincount(tokens, minlength=10) / n
+        assert len(shares) == 10 and np.abs(shares - 0.1).max() < 5 * np.sqrt(0.09 / n)
+    assert spec_from_json(data.spec.to_json()) == data.spec
+    assert data.spec.tokenizer.decode(np.asarray([3, 0, 9])) == "3 0 9"
+    for size in ("1", "x", "-5", "2.0", "99999999999999999999"):
+        fails(
+            f"random-tokens:{size}", "text",
+            f"random-tokens:{size} names no vocabulary: give its size, 2 or more.", seq_len=8,
+        )  # fmt: skip
 
 
 def test_importing_the_room_imports_nothing_heavy():

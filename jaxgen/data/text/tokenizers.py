@@ -238,7 +238,8 @@ class NumberTokenizer:
             UserError: a word is no number, or one outside of the vocabulary.
         """
         for word in text.split():
-            if not (word.isdecimal() and word.isascii() and int(word[:11]) < self.vocab_size):
+            number = word.isdecimal() and word.isascii() and len(word) < 11  # 2^31 has ten digits
+            if not (number and int(word) < self.vocab_size):
                 raise UserError(
                     f"{word!r} is no token of this model: give numbers from 0 to {self.vocab_size - 1}."
                 )

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxgen.data import ByteTokenizer, CharacterTokenizer, WordTokenizer, tokenizer_from_json
+from jaxgen.data.text.tokenizers import NumberTokenizer
 from jaxgen.errors import UserError
 
 HARD = [
@@ -127,3 +128,23 @@ def test_a_million_characters_take_a_moment(kind):
 
     # 0.05 s measured for 1.1 million characters; the best of three, as the machine is shared.
     assert min(seconds() for _ in range(3)) < 0.3
+
+
+def test_numbers_are_their_ids():
+    numbers = NumberTokenizer(50)
+    ids = numbers.encode(" 3 0\n49 07 ")
+    assert ids.tolist() == [3, 0, 49, 7] and ids.dtype == np.int32
+    assert numbers.decode(ids) == "3 0 49 7"
+    assert numbers.encode("").tolist() == [] and numbers.decode(np.zeros(0, np.int32)) == ""
+    assert tokenizer_from_json(numbers.to_json()) == numbers
+    assert numbers.to_json() == {"name": "numbers", "vocab_size": 50}
+    for size in (0, -1, 2**31, 5.0, True, "5", None):
+        with pytest.raises(ValueError, match="vocab_size is"):
+            tokenizer_from_json({"name": "numbers", "vocab_size": size})
+
+
+@pytest.mark.parametrize("word", ["50", "-1", "1.0", "x", "٣", "00000000000099", "9" * 5000])
+def test_what_is_no_number_of_the_vocabulary_is_named(word):
+    with pytest.raises(UserError) as error:
+        NumberTokenizer(50).encode(f"1 {word}")
+    assert str(error.value) == f"{word!r} is no token of this model: give numbers from 0 to 49."
