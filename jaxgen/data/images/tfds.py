@@ -12,7 +12,7 @@ def tfds_images(name: str) -> tuple[Images, Images]:
     Its features are `image`, and `label` or not.
 
     Raises:
-        UserError: as `tfds_text`; or the images are not of one size.
+      UserError: as `tfds_text`; or the images are not of one size.
     """
     parts = [columns(split, name, ("image", "label")) for split in splits(name, "image")]
     origin = f"tfds:{name}"

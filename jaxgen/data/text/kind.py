@@ -27,8 +27,8 @@ class TextSpec:
     """The tokenizer, with the vocabulary it was given.
 
     Attributes:
-        tokenizer: from text to ids and back.
-        first_token: the first id of the training text, which a sample without a prompt begins with.
+      tokenizer: from text to ids and back.
+      first_token: the first id of the training text, which a sample without a prompt begins with.
     """
 
     tokenizer: Tokenizer

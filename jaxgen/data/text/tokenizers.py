@@ -57,8 +57,8 @@ class CharacterTokenizer:
     """One token for each character (Unicode code point) of a vocabulary.
 
     Attributes:
-        characters: the vocabulary, distinct and in the order of their code points; the id of a
-            character is its place here.
+      characters: the vocabulary, distinct and in the order of their code points; the id of a
+        character is its place here.
     """
 
     characters: str
@@ -82,7 +82,7 @@ class CharacterTokenizer:
         """The place of each character in the vocabulary.
 
         Raises:
-            UserError: a character is not in the vocabulary.
+          UserError: a character is not in the vocabulary.
         """
         codepoints = _codepoints(text)
         ids = np.searchsorted(self._vocabulary, codepoints)
@@ -130,7 +130,7 @@ class ByteTokenizer:
         """The bytes of the UTF-8 form.
 
         Raises:
-            UserError: the text holds half of a surrogate pair, which is not Unicode text.
+          UserError: the text holds half of a surrogate pair, which is not Unicode text.
         """
         try:
             encoded = text.encode("utf-8")
@@ -169,7 +169,7 @@ class WordTokenizer:
     a prompt does not end.
 
     Attributes:
-        words: the vocabulary from id 3 on.
+      words: the vocabulary from id 3 on.
     """
 
     words: tuple[str, ...]
@@ -225,7 +225,7 @@ class NumberTokenizer:
     """Tokens that stand for nothing but their ids, written as numbers: for data without a text.
 
     Attributes:
-        vocab_size: V.
+      vocab_size: V.
     """
 
     vocab_size: int
@@ -235,7 +235,7 @@ class NumberTokenizer:
         """The numbers between white space.
 
         Raises:
-            UserError: a word is no number, or one outside of the vocabulary.
+          UserError: a word is no number, or one outside of the vocabulary.
         """
         for word in text.split():
             if not (word.isdecimal() and word.isascii() and int(word[:11]) < self.vocab_size):
