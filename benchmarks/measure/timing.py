@@ -12,8 +12,10 @@ from jax.experimental.compilation_cache import compilation_cache
 
 @contextlib.contextmanager
 def compiling_anew() -> Iterator[None]:
-    """Without the persistent cache: compile times are real, and programs for absent chips are not
-    looked for in it, where they can be written but not read."""
+    """Without the persistent cache, so that compile times are real.
+
+    Programs for absent chips are not looked for in it either, where they can be written but not read.
+    """
     before = jax.config.jax_enable_compilation_cache
     try:
         jax.config.update("jax_enable_compilation_cache", False)

@@ -76,8 +76,9 @@ _stage = "alone"  # then "joining", then "joined"
 
 
 def join(options: JobOptions) -> None:
-    """Join the job that the options describe; what they leave open, $JAXGEN_COORDINATOR,
-    $JAXGEN_NUM_PROCESSES and $JAXGEN_PROCESS_ID tell. Without any of them, nothing happens.
+    """Join the job that the options describe; without any of them, nothing happens.
+
+    What they leave open, $JAXGEN_COORDINATOR, $JAXGEN_NUM_PROCESSES and $JAXGEN_PROCESS_ID tell.
 
     To be called before jax's first computation, and followed by `leave` at the end. From here on an
     exception that nobody catches ends this process at once, with its traceback and status 1.

@@ -1,5 +1,6 @@
-"""Tokenizers: text to integers and back. Any Unicode text passes through characters and bytes
-unchanged.
+"""Tokenizers: text to integers and back.
+
+Any Unicode text passes through characters and bytes unchanged.
 
 All have one surface: `encode(text) -> int32 [n]`, `decode(ids) -> str`, `vocab_size`, and
 `to_json` / `from_json`, whose values are plain JSON types, so that a vocabulary travels with the
