@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; `_PLACES` says the same
     from jaxgen.api import Model, load, train
+    from jaxgen.catalog import find as find_equation
     from jaxgen.devices.runtime import prepare_process
-    from jaxgen.equations.catalog import find as find_equation
     from jaxgen.errors import Interrupted, UserError
     from jaxgen.experiments.registry import find_preset
     from jaxgen.experiments.registry import summaries as list_experiments
@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # for editors and type checkers; `_PLACES` says the same
     from jaxgen.training.state import Weights
     from jaxgen.training.task import Task, one_player, two_players
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "Aux": "training.gradient.Aux",
@@ -44,7 +44,7 @@ _PLACES = {
     "Task": "training.task.Task",
     "UserError": "errors.UserError",
     "Weights": "training.state.Weights",
-    "find_equation": "equations.catalog.find",
+    "find_equation": "catalog.find",
     "find_preset": "experiments.registry.find_preset",
     "list_experiments": "experiments.registry.summaries",
     "load": "api.load",

@@ -87,9 +87,9 @@ class Model:
     def apply(self) -> Any:
         """`apply(weights, inputs)`, pure.
 
-        A VAE decodes images (B, height, width, C) at q's mean into logits (B, pixels), a GAN makes images
-        of noise (B, Z), a language model logits (B, T, V) of tokens (B, T). Raises UserError where the
-        experiment has none.
+        A VAE decodes images (B, height, width, C) at q's mean into logits (B, pixels), a GAN makes
+        images of noise (B, Z), a language model logits (B, T, V) of tokens (B, T). Raises UserError
+        where the experiment has none.
         """
         return self._own("apply")
 
@@ -118,8 +118,7 @@ class Model:
 
         Raises UserError where the experiment judges nothing.
         """
-        self._own("evaluate")
-        return runner.judged(self.task, self.state, self.data)
+        return runner.judged(self._own("evaluate"), self.state, self.data)
 
     def sample(self, path: str | Path | None = None, *, seed: int = 0, **fields: Any) -> Path:
         """Draw, and return the file that was written: a PNG of images, a text.
@@ -130,23 +129,17 @@ class Model:
 
         Raises UserError where the experiment draws nothing, and where a field is unknown or wrong.
         """
-        self._own("sample")
-        task = self.task
+        draw = self._own("sample")
         if fields:
             experiment = _with_fields(self.experiment, {"sampling": fields})
             _, trained = runner.stand_on(experiment, self.folder)
-            task = experiment.build(self.spec, trained)
+            draw = runner.own(experiment.build(self.spec, trained), "sample", experiment)
         if path is None:
             path = self.saved.run.new_sample_path(int(self.state.step), seed)
-        return task.sample(self.weights, jax.random.key(seed), Path(path))
+        return draw(self.weights, jax.random.key(seed), Path(path))
 
     def _own(self, name: str) -> Any:
-        function = getattr(self.task, name)
-        if function is None:
-            raise UserError(
-                f"{type(self.experiment).__name__} has no `{name}`: give its Task one in `build`."
-            )
-        return function
+        return runner.own(self.task, name, self.experiment)
 
 
 def train(
@@ -181,13 +174,14 @@ def train(
     """
     if parallel not in (None, *PLANS):
         raise UserError(f"parallel is {parallel!r}; {did_you_mean(str(parallel), PLANS)}.")
-    own = experiment if isinstance(experiment, Experiment) else None
-    saved_as = runner.own_name(own) if own else experiment
-    default = own or find_preset(experiment).experiment
-    if own:
-        _refuse_what_no_run_can_hold(own)
-        name = type(own).__name__.lower() if name is None else name
-    name = experiment if name is None else name
+    if isinstance(experiment, Experiment):
+        _refuse_what_no_run_can_hold(experiment)
+        own = default = experiment
+        saved_as, usual = runner.own_name(experiment), type(experiment).__name__.lower()
+    else:
+        own, default = None, find_preset(experiment).experiment
+        saved_as = usual = experiment
+    name = usual if name is None else name
     folder, devices = run_path(Path(runs), name), runner.Devices(parallel, mesh)
     if resume and folder.exists():
         saved = runner.load_run(folder, own)

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
@@ -16,7 +17,8 @@ def compiling_anew() -> Iterator[None]:
 
     Programs for absent chips are not looked for in it either, where they can be written but not read.
     """
-    before = jax.config.jax_enable_compilation_cache
+    config: Any = jax.config  # its options are made at run time
+    before = config.jax_enable_compilation_cache
     try:
         jax.config.update("jax_enable_compilation_cache", False)
         compilation_cache.reset_cache()  # or what was decided at the first compilation stands

@@ -6,6 +6,7 @@ A run that stops after step s and continues from s + 1 therefore sees the very b
 have seen.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
@@ -36,8 +37,12 @@ class Order(Protocol):
         """The examples of `count` steps from `first_step` on, [count, B], for a loop of many steps."""
 
 
-class _ManySteps:
+class _ManySteps(ABC):
     """What follows from `indices` in every order."""
+
+    @abstractmethod
+    def indices(self, step: int) -> np.ndarray:
+        """The examples of step 0, 1, 2, ...."""
 
     def indices_for(self, first_step: int, count: int) -> Int32[np.ndarray, "count B"]:
         """The examples of `count` steps from `first_step` on, for a loop that runs many at once."""

@@ -44,7 +44,7 @@ class ArraySpec:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ArraySpec":
         """The inverse of `to_json`; KeyError, TypeError or ValueError where it is damaged."""
-        dtypes = {name: np.dtype(dtype).name for name, dtype in values["dtypes"].items()}
+        dtypes = {name: str(np.dtype(dtype).name) for name, dtype in values["dtypes"].items()}
         shapes = {
             name: tuple(whole({name: size}, name) for size in shape)
             for name, shape in values["shapes"].items()
