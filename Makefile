@@ -22,7 +22,9 @@ results: $(VENV)/.test-installed
 	$(BIN)/python -m benchmarks results $(NAME) --seeds $(SEEDS)
 
 lint: $(VENV)/.test-installed
-	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python
 
 # The stamps make the second call quick: pip runs again only when pyproject.toml changed.
 $(VENV)/.installed: pyproject.toml

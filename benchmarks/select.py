@@ -37,12 +37,13 @@ def find(
     experiment = find_experiment(name)
     own = _given(batch_size=batch_size, accumulate=accumulate)
     of_model = _given(attention=attention, remat=remat)
+    model: Any = getattr(experiment, "model", None)
     for field, value in of_model.items():
-        if not hasattr(getattr(experiment, "model", None), field):
+        if not hasattr(model, field):
             flag = f"--{field} {value}" if field == "attention" else f"--{field}"
             raise UserError(f"{flag}: the model of {name} has no such field, leave it out.")
     if of_model:
-        own["model"] = replace(experiment.model, **of_model)
+        own["model"] = replace(model, **of_model)
     experiment = replace(experiment, **own)
     return experiment, experiment.load()
 

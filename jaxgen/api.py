@@ -38,8 +38,8 @@ class Model:
     """A trained model with the functions that made it: a run's experiment and one of its checkpoints.
 
     Attributes:
-        saved: the run on disk, with its experiment and the spec of its data.
-        task: the functions. state: everything that a step changes, on one device.
+      saved: the run on disk, with its experiment and the spec of its data.
+      task: the functions. state: everything that a step changes, on one device.
     """
 
     saved: runner.SavedRun
@@ -85,9 +85,11 @@ class Model:
 
     @property
     def apply(self) -> Any:
-        """`apply(weights, inputs)`, pure: a VAE decodes images (B, height, width, C) at q's mean into
-        logits (B, pixels), a GAN makes images of noise (B, Z), a language model logits (B, T, V) of
-        tokens (B, T). Raises UserError where the experiment has none.
+        """`apply(weights, inputs)`, pure.
+
+        A VAE decodes images (B, height, width, C) at q's mean into logits (B, pixels), a GAN makes
+        images of noise (B, Z), a language model logits (B, T, V) of tokens (B, T). Raises UserError
+        where the experiment has none.
         """
         return self._own("apply")
 
@@ -116,35 +118,28 @@ class Model:
 
         Raises UserError where the experiment judges nothing.
         """
-        self._own("evaluate")
-        return runner.judged(self.task, self.state, self.data)
+        return runner.judged(self._own("evaluate"), self.state, self.data)
 
     def sample(self, path: str | Path | None = None, *, seed: int = 0, **fields: Any) -> Path:
         """Draw, and return the file that was written: a PNG of images, a text.
 
         Args:
-            path: of the file, without its suffix; None: a new one in the run's samples.
-            seed: of the noise. fields: those of the experiment's `sampling`, such as count or prompt.
+          path: of the file, without its suffix; None: a new one in the run's samples.
+          seed: of the noise. fields: those of the experiment's `sampling`, such as count or prompt.
 
         Raises UserError where the experiment draws nothing, and where a field is unknown or wrong.
         """
-        self._own("sample")
-        task = self.task
+        draw = self._own("sample")
         if fields:
             experiment = _with_fields(self.experiment, {"sampling": fields})
             _, trained = runner.stand_on(experiment, self.folder)
-            task = experiment.build(self.spec, trained)
+            draw = runner.own(experiment.build(self.spec, trained), "sample", experiment)
         if path is None:
             path = self.saved.run.new_sample_path(int(self.state.step), seed)
-        return task.sample(self.weights, jax.random.key(seed), Path(path))
+        return draw(self.weights, jax.random.key(seed), Path(path))
 
     def _own(self, name: str) -> Any:
-        function = getattr(self.task, name)
-        if function is None:
-            raise UserError(
-                f"{type(self.experiment).__name__} has no `{name}`: give its Task one in `build`."
-            )
-        return function
+        return runner.own(self.task, name, self.experiment)
 
 
 def train(
@@ -160,32 +155,33 @@ def train(
     """Train an experiment to its last step in the directory runs/name, and return the model.
 
     Args:
-        experiment: the name of a preset, or an instance of an Experiment class, which may be anybody's
-            own: a frozen dataclass whose `build` returns a Task. Its fields, in JSON types, are saved.
-        name: of the run; else the preset's name, or the class's in small letters.
-        runs: the directory of runs.
-        resume: go on with the run of this name where there is one, from its newest checkpoint; the bits
-            are those of a run that nobody stopped. Fields that are not given come from that run, and
-            none but `steps` may be another. A run that is finished is read, not trained. Without
-            `resume` a run that exists is refused.
-        parallel, mesh: as --parallel and --mesh; None: pmap where there are several devices.
-        fields: other values for the experiment's fields. That of a nested config is a dict of its own
-            fields, `model={"latent_size": 8}`, or a whole config.
+      experiment: the name of a preset, or an instance of an Experiment class, which may be anybody's
+        own: a frozen dataclass whose `build` returns a Task. Its fields, in JSON types, are saved.
+      name: of the run; else the preset's name, or the class's in small letters.
+      runs: the directory of runs.
+      resume: go on with the run of this name where there is one, from its newest checkpoint; the bits
+        are those of a run that nobody stopped. Fields that are not given come from that run, and
+        none but `steps` may be another. A run that is finished is read, not trained. Without
+        `resume` a run that exists is refused.
+      parallel, mesh: as --parallel and --mesh; None: pmap where there are several devices.
+      fields: other values for the experiment's fields. That of a nested config is a dict of its own
+        fields, `model={"latent_size": 8}`, or a whole config.
 
     Raises:
-        UserError: a name, a field or the data is wrong, the run exists, or a loss is not finite. Fields
-            are named as flags, `--batch-size`.
-        Interrupted: Ctrl-C or SIGTERM, after the state was saved.
+      UserError: a name, a field or the data is wrong, the run exists, or a loss is not finite. Fields
+        are named as flags, `--batch-size`.
+      Interrupted: Ctrl-C or SIGTERM, after the state was saved.
     """
     if parallel not in (None, *PLANS):
         raise UserError(f"parallel is {parallel!r}; {did_you_mean(str(parallel), PLANS)}.")
-    own = experiment if isinstance(experiment, Experiment) else None
-    saved_as = runner.own_name(own) if own else experiment
-    default = own or find_preset(experiment).experiment
-    if own:
-        _refuse_what_no_run_can_hold(own)
-        name = type(own).__name__.lower() if name is None else name
-    name = experiment if name is None else name
+    if isinstance(experiment, Experiment):
+        _refuse_what_no_run_can_hold(experiment)
+        own = default = experiment
+        saved_as, usual = runner.own_name(experiment), type(experiment).__name__.lower()
+    else:
+        own, default = None, find_preset(experiment).experiment
+        saved_as = usual = experiment
+    name = usual if name is None else name
     folder, devices = run_path(Path(runs), name), runner.Devices(parallel, mesh)
     if resume and folder.exists():
         saved = runner.load_run(folder, own)
@@ -203,12 +199,12 @@ def load(
     """The model of a run.
 
     Args:
-        run: the run's directory, or the name of one under ./runs.
-        experiment: for a run of an experiment that no preset names, an instance of its class.
-        checkpoint: latest, best (by the experiment's held-out metric) or its step.
+      run: the run's directory, or the name of one under ./runs.
+      experiment: for a run of an experiment that no preset names, an instance of its class.
+      checkpoint: latest, best (by the experiment's held-out metric) or its step.
 
     Raises:
-        UserError: there is no such run or checkpoint, or one of them cannot be used.
+      UserError: there is no such run or checkpoint, or one of them cannot be used.
     """
     if not names_a_checkpoint(str(checkpoint)):
         raise UserError(f"checkpoint is {checkpoint!r}: give latest, best or a step.")

@@ -1,6 +1,6 @@
 """From an experiment to a finished run, and back from a run to its trained model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -131,19 +131,31 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
 
 def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") -> Path:
     """Sample from a run's checkpoint into its samples folder; returns the file."""
-    task, state = restore(replace(saved.experiment, sampling=sampling), saved, checkpoint)
+    experiment: Any = saved.experiment  # of a family that has the field
+    task, state = restore(replace(experiment, sampling=sampling), saved, checkpoint)
     path = saved.run.new_sample_path(int(state.step), seed)
-    return task.sample(state.weights, jax.random.key(seed), path)
+    return own(task, "sample", experiment)(state.weights, jax.random.key(seed), path)
 
 
 def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]:
     """The held-out metrics of a run's checkpoint, named as in metrics.jsonl, and its step."""
-    return judged(*restore(saved.experiment, saved, checkpoint), load_same(saved))
+    task, state = restore(saved.experiment, saved, checkpoint)
+    return judged(own(task, "evaluate", saved.experiment), state, load_same(saved))
 
 
-def judged(task: Task, state: State, data: Data) -> dict[str, int | float]:
+def own(task: Task, name: str, experiment: Experiment) -> Callable:
+    """A function that a Task may lack; a UserError where the experiment gave it none."""
+    function = getattr(task, name)
+    if function is None:
+        raise UserError(
+            f"{type(experiment).__name__} has no `{name}`: give its Task one in `build`."
+        )
+    return function
+
+
+def judged(evaluate: Callable, state: State, data: Data) -> dict[str, int | float]:
     """The held-out metrics of a state, and its step."""
-    metrics = task.evaluate(state.weights, data.test)
+    metrics = evaluate(state.weights, data.test)
     found = {f"eval/{name}": float(value) for name, value in metrics.items()}
     return {"step": int(state.step)} | found
 
@@ -203,7 +215,8 @@ def stand_on(
                 f"digest {source.digest[:12]}, or start another run."
             )
         trained[field] = Trained(task, state.weights, saved.spec)
-        experiment = replace(experiment, **{field: replace(source, digest=digest)})
+        pinned: dict[str, Any] = {field: replace(source, digest=digest)}
+        experiment = replace(experiment, **pinned)
     return experiment, trained
 
 

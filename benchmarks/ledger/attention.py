@@ -100,7 +100,6 @@ def peaks(form: str, causal: str, heads: str, head_size: str, *lengths: str) -> 
 
     Of one forward and backward evaluation in a process of its own; lengths ascend.
     """
-
     program = jax.jit(make_program(form, causal == "1"))
     # Threads, pools and the like are there before anything is counted.
     jax.block_until_ready(program(*arguments(1, 8, 8)))

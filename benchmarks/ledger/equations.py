@@ -81,7 +81,7 @@ def measured(function: Callable, arguments: tuple, repetitions: int) -> dict[str
         **asdict(timing), "compile_seconds": compile_seconds,
         "walk_flops": count(jitted, *arguments).matmul_flops,
         "xla_flops": xla_flops(jitted, *arguments),
-        "xla_bytes": compiled.cost_analysis().get("bytes accessed"),
+        "xla_bytes": (compiled.cost_analysis() or {}).get("bytes accessed"),
     }  # fmt: skip
 
 

@@ -26,13 +26,18 @@ def sweeps(experiment: Experiment) -> dict[str, dict[int, Experiment]]:
     """Batch, width and depth: size to the experiment at that size, as far as its model can be scaled."""
     batches = {max(1, int(share * experiment.batch_size)) for share in SHARES[:-1]}
     found = {"batch": {size: replace(experiment, batch_size=size) for size in sorted(batches)}}
-    model = getattr(experiment, "model", None)
+    model: Any = getattr(experiment, "model", None)
     if model is None:
         return found
+
+    def with_model(config: Any) -> Experiment:
+        changes: dict[str, Any] = {"model": config}
+        return replace(experiment, **changes)
+
     widths = {max(1, int(share * model.width)) for share in SHARES}
     for what, sizes in (("width", sorted(widths)), ("depth", DEPTHS)):
         scaled = {size: model.scaled(**{what: size}) for size in sizes}
-        found[what] = {size: replace(experiment, model=config) for size, config in scaled.items()}
+        found[what] = {size: with_model(config) for size, config in scaled.items()}
     return found
 
 
@@ -64,7 +69,7 @@ def measure_step(
     task, order, plan, state = runner.prepare(experiment, data)
     indices, trips = order.indices_for(0, steps), np.int32(steps)
     arrays = plan.put_arrays(data.train.arrays)
-    dispatch = plan.dispatch(task.step, data.train.take, steps, state)
+    dispatch: Any = plan.dispatch(task.step, data.train.take, steps, state)
     start = time.perf_counter()
     compiled = dispatch.lower(state, arrays, indices, trips).compile()
     compile_seconds = time.perf_counter() - start
@@ -88,7 +93,7 @@ def mathematics(experiment: Experiment, data: Data) -> dict[str, Any]:
     task, state, batch, _ = step_shapes(experiment, data)
     table = experiment.costs(data.spec)
     return {
-        "dtype": getattr(experiment.model, "compute_dtype", "float32"),
+        "dtype": getattr(getattr(experiment, "model", None), "compute_dtype", "float32"),
         "mathematics_flops": table.matmul_flops,
         "mathematics_elementwise_flops": table.elementwise_flops,
         "walk_flops": count(task.step, state, batch).matmul_flops,

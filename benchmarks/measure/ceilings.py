@@ -8,7 +8,7 @@
 Ceilings are the best of all repetitions, not medians: nothing may beat them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,9 +31,9 @@ class Ceilings:
 
     device_kind: str
     source: str
-    flops_per_second: dict[str, float]
+    flops_per_second: Mapping[str, float]
     """By dtype."""
-    bytes_per_second: dict[int, float]
+    bytes_per_second: Mapping[int, float]
     """By the array's bytes; the key 0 alone where one published rate holds for all."""
 
     def memory_rate(self, touched_bytes: float) -> float:
@@ -74,7 +74,7 @@ def published(accelerator: Accelerator, kind: str) -> Ceilings:
 def best_of(one: Ceilings, other: Ceilings) -> Ceilings:
     """The higher of two measurements of the same device: one may have been disturbed."""
 
-    def highest(a: dict, b: dict) -> dict:
+    def highest(a: Mapping, b: Mapping) -> dict:
         return {key: max(a[key], b[key]) for key in a}
 
     return Ceilings(

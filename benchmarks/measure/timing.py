@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
@@ -12,9 +13,12 @@ from jax.experimental.compilation_cache import compilation_cache
 
 @contextlib.contextmanager
 def compiling_anew() -> Iterator[None]:
-    """Without the persistent cache: compile times are real, and programs for absent chips are not
-    looked for in it, where they can be written but not read."""
-    before = jax.config.jax_enable_compilation_cache
+    """Without the persistent cache, so that compile times are real.
+
+    Programs for absent chips are not looked for in it either, where they can be written but not read.
+    """
+    config: Any = jax.config  # its options are made at run time
+    before = config.jax_enable_compilation_cache
     try:
         jax.config.update("jax_enable_compilation_cache", False)
         compilation_cache.reset_cache()  # or what was decided at the first compilation stands

@@ -82,8 +82,11 @@ def speed(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
 
 
 def compare(seconds: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """Of `interleave`'s times with a side "ours": every side's Spread, which other side is the faster,
-    by its median, and the Spread of our speed in that one's."""
+    """What `interleave`'s times say of a side "ours".
+
+    Every side's Spread, which other side is the faster, by its median, and the Spread of our speed in
+    that one's.
+    """
     sides = {name: Spread.of(values) for name, values in seconds.items()}
     faster = min((name for name in sides if name != "ours"), key=lambda name: sides[name].median)
     return {

@@ -51,7 +51,10 @@ class Ours:
 
     def __init__(self, case: Case):
         experiment, data = case.load()
-        self.experiment, self.data, self.tolerance = experiment, data, case.tolerance
+        # Any: each peer asks for what its own family's experiment and data have.
+        self.experiment: Any = experiment
+        self.data: Any = data
+        self.tolerance = case.tolerance
         self.size = experiment.steps_per_dispatch
         self._task, self._order, plan, self._state = runner.prepare(experiment, data)
         # Copies: the state is donated, and a peer must not write to what jax holds for constant.

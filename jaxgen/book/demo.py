@@ -67,13 +67,13 @@ def _outcome(name: str, experiment: Experiment, folder: Path) -> Outcome:
     after = runner.judge(runner.load_run(folder))
     data = experiment.load()
     task, order, _, state = runner.prepare(experiment, data)
-    before = task.evaluate(state.weights, data.test)[metric]
+    before = runner.judged(runner.own(task, "evaluate", experiment), state, data)[f"eval/{metric}"]
     seconds = step_seconds(
         task, state, data.train, order.indices_for, experiment.steps_per_dispatch
     )
     flops = experiment.costs(data.spec).matmul_flops
     sample = sorted(run.samples.glob("step-???????.*"))[-1]
-    row = (before, after[f"eval/{metric}"], after["step"], seconds, flops, sample)
+    row = (before, after[f"eval/{metric}"], int(after["step"]), seconds, flops, sample)
     return Outcome(name, unit, *row)
 
 

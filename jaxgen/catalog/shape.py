@@ -44,7 +44,8 @@ class Shape:
         Raises:
           KeyError: a letter has no size.
         """
-        dtype = {"float": jnp.float32, "int": jnp.int32, "bool": jnp.bool_}[self.kind]
+        dtypes = {"float": jnp.float32, "int": jnp.int32, "bool": jnp.bool_}
+        dtype = dtypes[self.kind or "float"]
         return jax.ShapeDtypeStruct(tuple(sizes[letter] for letter in self.letters), dtype)
 
 

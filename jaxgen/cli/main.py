@@ -53,7 +53,7 @@ def _main(args: list[str]) -> None:
     if not args or args[0] in ("-h", "--help"):
         print("usage: jaxgen COMMAND ...\n")
         for name in COMMANDS:
-            print(f"  {name:<10} {_find(name).__doc__.splitlines()[0]}")
+            print(f"  {name:<10} {(_find(name).__doc__ or '').splitlines()[0]}")
         return
     if args[0] not in COMMANDS:
         raise UserError(f"There is no command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}.")

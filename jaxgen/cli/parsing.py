@@ -3,13 +3,18 @@
 import contextlib
 import io
 import re
+from typing import Annotated, Any
 
 import tyro
 
 from jaxgen.errors import UserError
 from jaxgen.suggest import nearest
 
-Flat = tyro.conf.arg(name="")  # a nested dataclass whose flags have no prefix
+
+def flat_field(instance: Any) -> Any:
+    """The type of a field that holds such a dataclass, whose flags have no prefix."""
+    kind = type(instance)
+    return Annotated[kind, tyro.conf.arg(name="")]
 
 
 def parse(cls: type, args: list[str], prog: str, default=None):

@@ -1,9 +1,8 @@
 """`jaxgen sample RUN ...`."""
 
 import dataclasses
-from typing import Annotated
 
-from jaxgen.cli.parsing import Flat, parse
+from jaxgen.cli.parsing import flat_field, parse
 from jaxgen.cli.saved import names_a_checkpoint, run_folder
 from jaxgen.devices.runtime import prepare_process
 from jaxgen.errors import UserError, check
@@ -20,10 +19,12 @@ def sample(args: list[str]) -> None:
     from jaxgen import runner
 
     saved = runner.load_run(run_folder(args[0]))
-    sampling = saved.experiment.sampling
+    sampling = getattr(saved.experiment, "sampling", None)
+    if sampling is None:
+        raise UserError(f"{saved.run.folder} is a run of {saved.name}, which draws no samples.")
     fields = [
         ("seed", int, 0), ("checkpoint", str, "latest"),
-        ("sampling", Annotated[type(sampling), Flat], sampling),
+        ("sampling", flat_field(sampling), sampling),
     ]  # fmt: skip
     flags = parse(dataclasses.make_dataclass("Sample", fields), args[1:], f"{prog} {args[0]}")
     check(flags, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")

@@ -1,9 +1,8 @@
 """`python train.py EXPERIMENT ...`, `jaxgen train EXPERIMENT ...`."""
 
 import dataclasses
-from typing import Annotated
 
-from jaxgen.cli.parsing import Flat, parse, parse_known
+from jaxgen.cli.parsing import flat_field, parse, parse_known
 from jaxgen.devices.processes import JobOptions, is_main, join
 from jaxgen.devices.runtime import prepare_process
 from jaxgen.errors import UserError
@@ -25,9 +24,9 @@ def train(args: list[str], prog: str = "train.py") -> None:
     wanted = [flag for flag in flags if flag not in ("-h", "--help")]
     options, _ = parse_known(RunOptions, wanted, prog)
     if options.resume is not None:
-        _resume(name, flags, options, prog)
+        _resume(options.resume, name, flags, options, prog)
         return
-    if preset is None:
+    if name is None or preset is None:
         raise UserError(f"Name an experiment first: {', '.join(experiment_names())}.")
     experiment, job = _parse_run(preset.experiment, preset.describe(name), flags, f"{prog} {name}")
     _start_process(options, job)
@@ -40,18 +39,20 @@ def train(args: list[str], prog: str = "train.py") -> None:
         print(run.folder)
 
 
-def _resume(name: str | None, flags: list[str], options: RunOptions, prog: str) -> None:
+def _resume(
+    run_name: str, name: str | None, flags: list[str], options: RunOptions, prog: str
+) -> None:
     from jaxgen import runner
     from jaxgen.runs.run import run_path
 
-    saved = runner.load_run(run_path(options.runs, options.resume))
+    saved = runner.load_run(run_path(options.runs, run_name))
     if name not in (None, saved.name):
         raise UserError(
             f"{saved.run.folder} is a run of {saved.name}, not of {name}: leave it out."
         )
-    if options.name not in (None, options.resume):
+    if options.name not in (None, run_name):
         raise UserError(f"--name {options.name} is not the run that --resume names: leave it out.")
-    experiment, job = _parse_run(saved.experiment, f"Go on with {options.resume}.", flags, prog)
+    experiment, job = _parse_run(saved.experiment, f"Go on with {run_name}.", flags, prog)
     _start_process(options, job)
     devices = runner.Devices(options.parallel, options.mesh)
     run = runner.resume(saved, experiment, devices)
@@ -62,7 +63,7 @@ def _resume(name: str | None, flags: list[str], options: RunOptions, prog: str) 
 def _parse_run(experiment: Experiment, about: str, flags: list[str], prog: str):
     """(experiment, job) from one flat set of flags, which holds the RunOptions too."""
     parts = {"experiment": experiment, "options": RunOptions(), "job": JobOptions()}
-    fields = [(name, Annotated[type(part), Flat]) for name, part in parts.items()]
+    fields = [(name, flat_field(part)) for name, part in parts.items()]
     flat = dataclasses.make_dataclass("Flags", fields, namespace={"__doc__": about})
     parsed = parse(flat, flags, prog, flat(**parts))
     return parsed.experiment, parsed.job

@@ -67,12 +67,12 @@ def optimizer_rows(
         case "sgd":
             state = "0"
             made.append(row("update", times(2, P), times(3, P)))
-        case "muon":
+        case _:  # muon
             rest, state = f"({P} - {Q})", f"(2·{P} - {Q})"
             matrices = plus(times(20, Q), times(15, A))
             made += [
                 row("momentum and update", matrices, times(6, Q), Q),
-                *(_newton_schulz(each, label) for each in rows if each.matrices),
+                *(_newton_schulz(each, each.matrices, label) for each in rows if each.matrices),
                 row("Adam of the rest", times(14, rest), times(7, rest), times(2, rest)),
             ]
     if config.weight_decay:
@@ -92,9 +92,9 @@ def _elementwise(name: str, sizes: Mapping[str, int], flops: str, moved: str, ke
     )  # fmt: skip
 
 
-def _newton_schulz(owner: Row, label: str) -> Row:
+def _newton_schulz(owner: Row, matrices: tuple[str, str, str], label: str) -> Row:
     """The products of all iterations on the hidden matrices of one row."""
-    count, inputs, outputs = owner.matrices
+    count, inputs, outputs = matrices
     r, both = f"min({inputs}, {outputs})", times(inputs, outputs)
     flops = times(ITERATIONS, count, plus(times(4, r, both), times(2, r, r, r)))
     passes = plus(times(3 * ITERATIONS - 1, both), times(4 * ITERATIONS, r, r))

@@ -25,8 +25,8 @@ class Source:
     """Where data of one kind comes from.
 
     Attributes:
-        read: of what follows the colon, the training part and the held-out part.
-        argument: what that is, for messages; empty where there is no colon.
+      read: of what follows the colon, the training part and the held-out part.
+      argument: what that is, for messages; empty where there is no colon.
     """
 
     read: Callable[[str], tuple[Any, Any]]
@@ -38,9 +38,9 @@ class Kind:
     """How data of one kind is loaded.
 
     Attributes:
-        sources: by the name that a person writes.
-        assemble: of a source's two parts, and the options that the kind has, its `Data`.
-        spec_from_json: the inverse of its spec's `to_json`.
+      sources: by the name that a person writes.
+      assemble: of a source's two parts, and the options that the kind has, its `Data`.
+      spec_from_json: the inverse of its spec's `to_json`.
     """
 
     sources: Mapping[str, Source]

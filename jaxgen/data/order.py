@@ -6,6 +6,7 @@ A run that stops after step s and continues from s + 1 therefore sees the very b
 have seen.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
@@ -36,8 +37,12 @@ class Order(Protocol):
         """The examples of `count` steps from `first_step` on, [count, B], for a loop of many steps."""
 
 
-class _ManySteps:
+class _ManySteps(ABC):
     """What follows from `indices` in every order."""
+
+    @abstractmethod
+    def indices(self, step: int) -> np.ndarray:
+        """The examples of step 0, 1, 2, ...."""
 
     def indices_for(self, first_step: int, count: int) -> Int32[np.ndarray, "count B"]:
         """The examples of `count` steps from `first_step` on, for a loop that runs many at once."""
@@ -49,12 +54,12 @@ class Shuffled(_ManySteps):
     """A new permutation of the examples in every epoch; its last partial batch is left out.
 
     Attributes:
-        num_examples: the examples are 0 .. num_examples - 1.
-        batch_size: B.
-        seed: chooses the permutations, 0 or greater.
+      num_examples: the examples are 0 .. num_examples - 1.
+      batch_size: B.
+      seed: chooses the permutations, 0 or greater.
 
     Raises:
-        UserError: the batch is empty or larger than the data set, or the seed is negative.
+      UserError: the batch is empty or larger than the data set, or the seed is negative.
     """
 
     num_examples: int
@@ -92,12 +97,12 @@ class InOrder(_ManySteps):
     b·(n // B) on, `stride` further at each step; when the stretches end, all begin again.
 
     Attributes:
-        num_examples: n, the examples are 0 .. n - 1.
-        batch_size: B.
-        stride: from one step's example to the next one's, e.g. the length of a window.
+      num_examples: n, the examples are 0 .. n - 1.
+      batch_size: B.
+      stride: from one step's example to the next one's, e.g. the length of a window.
 
     Raises:
-        UserError: a number is below 1, or a stretch has no room for a step.
+      UserError: a number is below 1, or a stretch has no room for a step.
     """
 
     num_examples: int

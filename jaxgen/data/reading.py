@@ -12,8 +12,8 @@ def read_bytes(path: Path) -> bytes:
     """The content of a file.
 
     Raises:
-        UserError: there is no such file, it is a directory or a device, or the system does not let us
-            read it.
+      UserError: there is no such file, it is a directory or a device, or the system does not let us
+        read it.
     """
     with _plain_errors(path):
         if path.exists() and not path.is_file() and not path.is_dir():
@@ -38,7 +38,7 @@ def file_names(folder: Path) -> list[str]:
     """The names in a directory.
 
     Raises:
-        UserError: there is no such directory, or the system does not let us read it.
+      UserError: there is no such directory, or the system does not let us read it.
     """
     with _plain_errors(folder):
         return [path.name for path in folder.iterdir()]

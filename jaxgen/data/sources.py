@@ -50,12 +50,12 @@ def load(source: str, *, kind: str, **options: Any) -> Data:
     """The data of a source, split into a training and a held-out part.
 
     Args:
-        source: `name` or `name:argument`, see the module's docstring.
-        kind: what the model works on: a folder of this room.
-        options: those of the kind, for text `tokenizer` and `seq_len`.
+      source: `name` or `name:argument`, see the module's docstring.
+      kind: what the model works on: a folder of this room.
+      options: those of the kind, for text `tokenizer` and `seq_len`.
 
     Raises:
-        UserError: the source is not known, is of another kind or cannot be read, or an option is wrong.
+      UserError: the source is not known, is of another kind or cannot be read, or an option is wrong.
     """
     name, colon, argument = source.partition(":")
     known, own = all_sources(), find_kind(kind).sources

@@ -30,8 +30,9 @@ def make_plan(
     model_axes: Mapping[str, int] | None = None,
     devices: Sequence | None = None,
 ) -> Plan:
-    """The plan that was asked for, or the usual one: jit on one device, pmap on several of one host,
-    mesh over several hosts.
+    """The plan that was asked for, or the usual one.
+
+    That is jit on one device, pmap on several of one host, mesh over several hosts.
 
     Raises UserError where devices, mesh and batch do not fit each other.
     """

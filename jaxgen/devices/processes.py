@@ -76,8 +76,9 @@ _stage = "alone"  # then "joining", then "joined"
 
 
 def join(options: JobOptions) -> None:
-    """Join the job that the options describe; what they leave open, $JAXGEN_COORDINATOR,
-    $JAXGEN_NUM_PROCESSES and $JAXGEN_PROCESS_ID tell. Without any of them, nothing happens.
+    """Join the job that the options describe; without any of them, nothing happens.
+
+    What they leave open, $JAXGEN_COORDINATOR, $JAXGEN_NUM_PROCESSES and $JAXGEN_PROCESS_ID tell.
 
     To be called before jax's first computation, and followed by `leave` at the end. From here on an
     exception that nobody catches ends this process at once, with its traceback and status 1.
@@ -89,7 +90,7 @@ def join(options: JobOptions) -> None:
     place = find_place(options)
     if place is None or place.num_processes == 1:
         return
-    if place.process_id == 0:
+    if place.process_id == 0 and place.coordinator:
         require_port(_port(place.coordinator), "another --coordinator for all processes")
     import jax
 
@@ -160,7 +161,7 @@ def find_place(options: JobOptions) -> Place | None:
         return Place(None, None, None)
     if len(missing) == len(given):
         return None
-    if missing:
+    if coordinator is None or count is None or number is None:
         raise UserError(
             f"{' and '.join(missing)} missing: a job of several processes needs --coordinator, "
             "--num-processes and --process-id."
@@ -184,7 +185,7 @@ def require_port(port: int, remedy: str) -> None:
     try:
         socket.create_server(("", port), family=family, dualstack_ipv6=both).close()
     except OSError as error:
-        problem = os.strerror(error.errno)  # the exception's own text repeats the address
+        problem = os.strerror(error.errno or 0)  # the exception's own text repeats the address
         raise UserError(
             f"Port {port} of this machine cannot be opened ({problem}): choose {remedy}."
         ) from None

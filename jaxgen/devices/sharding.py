@@ -48,7 +48,7 @@ def specs(tree: Any, sizes: Mapping[str, int], model_axes: Mapping[str, int]) ->
 
     def spec(path, leaf):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
-        names = [None] * len(leaf.shape)
+        names: list[str | None] = [None] * len(leaf.shape)
         if sizes["model"] > 1:
             for pattern, axis in model_axes.items():
                 if re.search(pattern, name):

@@ -95,8 +95,10 @@ def printed_saturating_generator_loss(
 
 
 def non_saturating_generator_loss(fake_logits: PerExample) -> PerExample:
-    """Eq. (6): `−log D(G(z))`. Same fixed point as Eq. (5); its gradient, D − 1, does not vanish
-    where D is sure that the sample is generated.
+    """Eq. (6): `−log D(G(z))`.
+
+    Same fixed point as Eq. (5); its gradient, D − 1, does not vanish where D is sure that the sample is
+    generated.
     """
     return -jax.nn.log_sigmoid(widen(fake_logits))
 

@@ -13,14 +13,14 @@ def save_grid(images: Float[Array, "count height width C"], path: Path) -> Path:
     """Write images with pixels in [0, 1] as one near-square PNG, row by row; returns path.png."""
     from PIL import Image
 
-    images = np.asarray(images)
     columns = math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
-    images = enlarged(images, max(1, round(GRID_PIXELS / (columns * (images.shape[2] + 1)))))
-    count, height, width, C = images.shape
+    factor = max(1, round(GRID_PIXELS / (columns * (images.shape[2] + 1))))
+    pixels = enlarged(np.asarray(images), factor)
+    count, height, width, C = pixels.shape
     grid = np.ones((rows, columns, height + 1, width + 1, C), np.float32)  # a white line between
     grid[:, :, :height, :width] = 0.0
-    grid.reshape(-1, height + 1, width + 1, C)[:count, :height, :width] = images
+    grid.reshape(-1, height + 1, width + 1, C)[:count, :height, :width] = pixels
     grid = grid.transpose(0, 2, 1, 3, 4).reshape(rows * (height + 1), columns * (width + 1), C)
     levels = np.rint(255 * np.broadcast_to(grid, (*grid.shape[:2], 3))).astype(np.uint8)
     path = path.with_name(path.name + ".png")
@@ -35,12 +35,12 @@ def enlarged(
 
     A factor of 1 leaves them as they are.
     """
-    from PIL import Image
+    from PIL.Image import Resampling, fromarray
 
     if factor == 1:
         return images
     size = (images.shape[2] * factor, images.shape[1] * factor)
     planes = images.transpose(0, 3, 1, 2).reshape(-1, *images.shape[1:3]).astype(np.float32)
-    large = [np.asarray(Image.fromarray(plane).resize(size, Image.BICUBIC)) for plane in planes]
+    large = [np.asarray(fromarray(plane).resize(size, Resampling.BICUBIC)) for plane in planes]
     shape = (images.shape[0], images.shape[3], size[1], size[0])
     return np.clip(np.stack(large), 0.0, 1.0).reshape(shape).transpose(0, 2, 3, 1)

@@ -210,7 +210,9 @@ class Checkpoints:
             self._remove(self.folder / str(step))
 
     def _best(self, manifests: dict[int, Manifest]) -> int | None:
-        values = {step: manifest.metrics.get(self._metric) for step, manifest in manifests.items()}
+        values = {
+            step: manifest.metrics.get(self._metric or "") for step, manifest in manifests.items()
+        }
         known = [(value, step) for step, value in values.items() if value is not None]
         return min(known)[1] if known else None
 

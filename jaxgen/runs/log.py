@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from jaxgen.errors import UserError
@@ -27,7 +28,7 @@ class MetricsLog:
         self._file = run.metrics.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(run.folder), purge_step=first_step + 1)
 
-    def write(self, step: int, metrics: dict[str, float], seconds: float) -> None:
+    def write(self, step: int, metrics: Mapping[str, float], seconds: float) -> None:
         """One line, on disk before this returns; seconds are those of this process."""
         record = {"step": step, **metrics, "seconds": round(self.seconds + seconds, 3)}
         self._file.write(json.dumps(record) + "\n")

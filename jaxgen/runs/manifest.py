@@ -142,7 +142,7 @@ def digest(array: np.ndarray) -> str:
     """SHA-256 of an array's bytes, little-endian and in C order."""
     if sys.byteorder == "big":
         array = array.byteswap()
-    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).hexdigest()
 
 
 def _outline(leaf: Any) -> Leaf:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 
 
 class Progress:
@@ -30,7 +31,7 @@ class Progress:
         if self._bar:
             self._bar.update(self._task, completed=step)
 
-    def show(self, step: int, metrics: dict[str, float]) -> None:
+    def show(self, step: int, metrics: Mapping[str, float]) -> None:
         """The metrics of a logged step, and the rate since the one before."""
         last, self._shown = self._shown, (step, time.perf_counter())
         rate = (step - last[0]) / (self._shown[1] - last[1])

@@ -113,7 +113,7 @@ def _open(folder: Path, path: str, leaf: Leaf) -> Any:
     rank, words = len(leaf.shape), 4 if leaf.dtype.startswith("key<") else 1  # of a PRNG key
     shape, chunk = tuple(array.shape), array.chunk_layout.write_chunk.shape or ()
     fits = shape[:rank] == leaf.shape and math.prod(shape[rank:]) <= words
-    if not fits or any(part > max(size, 1) for part, size in zip(chunk, shape, strict=True)):
+    if not fits or any((part or 0) > max(size, 1) for part, size in zip(chunk, shape, strict=True)):
         raise Damaged(f"{STATE} has {path} in another shape than {MANIFEST}, {shape} in {chunk}")
     return array
 

@@ -15,6 +15,7 @@ memory and 1.6 times the time of ours at D = 128 on a CPU.
 """
 
 import math
+from collections.abc import Hashable
 
 import jax
 import optax
@@ -34,7 +35,10 @@ def scale_by_muon(momentum: float, beta1: float, beta2: float) -> optax.Gradient
     The state holds one array for each hidden matrix and two for each other parameter.
     """
     matrices = optax.chain(optax.trace(momentum, nesterov=True), optax.stateless(_directions))
-    parts = {"muon": matrices, "adam": optax.scale_by_adam(beta1, beta2)}
+    parts: dict[Hashable, optax.GradientTransformation] = {
+        "muon": matrices,
+        "adam": optax.scale_by_adam(beta1, beta2),
+    }
 
     def labels(params):
         hidden = is_hidden_matrix(params)

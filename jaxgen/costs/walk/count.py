@@ -109,7 +109,7 @@ def xla_flops(function: Callable, *arguments: Any) -> float:
     Args:
       function: jitted or not. arguments: as for `count`. Nothing is compiled.
     """
-    jitted = function if hasattr(function, "lower") else jax.jit(function)
+    jitted: Any = function if hasattr(function, "lower") else jax.jit(function)
     return float(jitted.lower(*arguments).cost_analysis()["flops"])
 
 

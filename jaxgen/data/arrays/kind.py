@@ -44,7 +44,7 @@ class ArraySpec:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ArraySpec":
         """The inverse of `to_json`; KeyError, TypeError or ValueError where it is damaged."""
-        dtypes = {name: np.dtype(dtype).name for name, dtype in values["dtypes"].items()}
+        dtypes = {name: str(np.dtype(dtype).name) for name, dtype in values["dtypes"].items()}
         shapes = {
             name: tuple(whole({name: size}, name) for size in shape)
             for name, shape in values["shapes"].items()
@@ -61,8 +61,8 @@ def from_arrays(train: Mapping[str, Any], test: Mapping[str, Any]) -> Data:
     `data.spec` is an `ArraySpec`.
 
     Raises:
-        UserError: there is no array or no row, names, shapes or dtypes of the two parts differ, lengths
-            within a part do, or an integer has no room in 32 bits.
+      UserError: there is no array or no row, names, shapes or dtypes of the two parts differ, lengths
+        within a part do, or an integer has no room in 32 bits.
     """
     parts = [_checked(part, what) for part, what in ((train, "training"), (test, "held-out"))]
     specs = [

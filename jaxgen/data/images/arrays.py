@@ -12,13 +12,13 @@ def images_from(image: Any, label: Any, origin: str) -> Images:
     """A split from an array of images and, unless it is None, one of labels.
 
     Args:
-        image: [n, height, width] or [n, height, width, C]; uint8 (then `levels` is 255), or
-            floats in [0, 1] (then they stay as they are, and `levels` is 1).
-        label: integers [n] or [n, 1], 0 or greater.
-        origin: what to call the source in an error, such as the file and the name of the array.
+      image: [n, height, width] or [n, height, width, C]; uint8 (then `levels` is 255), or
+        floats in [0, 1] (then they stay as they are, and `levels` is 1).
+      label: integers [n] or [n, 1], 0 or greater.
+      origin: what to call the source in an error, such as the file and the name of the array.
 
     Raises:
-        UserError: the arrays are of another shape or type, hold other values, or differ in length.
+      UserError: the arrays are of another shape or type, hold other values, or differ in length.
     """
     image = np.asarray(image)
     image = image[..., None] if image.ndim == 3 else image
@@ -59,7 +59,7 @@ def same_form(train: Images, test: Images, origin: str) -> tuple[Images, Images]
     """Both parts, if they can be one set: equal sizes and levels, labels in both or in neither.
 
     Raises:
-        UserError: they differ.
+      UserError: they differ.
     """
     forms = [
         (part.arrays["image"].shape[1:], part.levels, part.arrays.keys()) for part in (train, test)

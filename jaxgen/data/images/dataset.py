@@ -13,9 +13,9 @@ class Images:
     """Images as grey levels 0 .. `levels`, and their classes where the source has them.
 
     Attributes:
-        arrays: `image` uint8 [n, height, width, C], or float32 where the source has no integer
-            levels (then `levels` is 1), and optionally `label` int32 [n].
-        levels: the largest grey level, 255 for eight bits and 16 for the digits.
+      arrays: `image` uint8 [n, height, width, C], or float32 where the source has no integer
+        levels (then `levels` is 1), and optionally `label` int32 [n].
+      levels: the largest grey level, 255 for eight bits and 16 for the digits.
     """
 
     arrays: dict[str, np.ndarray]

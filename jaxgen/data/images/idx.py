@@ -30,7 +30,7 @@ def idx_folder(folder: Path) -> tuple[Images, Images]:
     `t10k-labels-idx1-ubyte` or neither; each may end in `.gz`, the one without is preferred.
 
     Raises:
-        UserError: a file is missing or is not what its name says, or the files do not fit together.
+      UserError: a file is missing or is not what its name says, or the files do not fit together.
     """
     train, test = (_split(folder, part) for part in ("train", "t10k"))
     return same_form(train, test, str(folder))
@@ -40,7 +40,7 @@ def fashion_mnist() -> tuple[Images, Images]:
     """60,000 and 10,000 pictures of clothes, 28 × 28, in ten classes (Xiao et al. 2017).
 
     Raises:
-        UserError: they are not on this machine, or as `idx_folder`.
+      UserError: they are not on this machine, or as `idx_folder`.
     """
     remedy = "install the Debian package dataset-fashion-mnist"
     return idx_folder(
@@ -84,7 +84,7 @@ def read_idx(path: Path, num_dimensions: int) -> np.ndarray:
     """The array of an idx file of unsigned bytes, uint8.
 
     Raises:
-        UserError: the file cannot be read, is of another kind, or is not as long as it says.
+      UserError: the file cannot be read, is of another kind, or is not as long as it says.
     """
     content = read_bytes(path)
     if path.suffix == ".gz":

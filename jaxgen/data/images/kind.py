@@ -18,10 +18,10 @@ class ImageSpec:
     """The sizes of every image, and the number of classes.
 
     Attributes:
-        height: in pixels.
-        width: in pixels.
-        channels: C; 1 for grey images.
-        num_classes: labels are 0 .. num_classes - 1; None where the source has no labels.
+      height: in pixels.
+      width: in pixels.
+      channels: C; 1 for grey images.
+      num_classes: labels are 0 .. num_classes - 1; None where the source has no labels.
     """
 
     height: int

@@ -25,7 +25,7 @@ def npz_file(path: Path) -> tuple[Images, Images]:
     `y_train` and `y_test`, or `labels`. Nothing may be pickled, since that could run code.
 
     Raises:
-        UserError: the file cannot be read or is not such a file, or its arrays are not images.
+      UserError: the file cannot be read or is not such a file, or its arrays are not images.
     """
     arrays = _read_arrays(path)
 

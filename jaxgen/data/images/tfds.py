@@ -12,7 +12,7 @@ def tfds_images(name: str) -> tuple[Images, Images]:
     Its features are `image`, and `label` or not.
 
     Raises:
-        UserError: as `tfds_text`; or the images are not of one size.
+      UserError: as `tfds_text`; or the images are not of one size.
     """
     parts = [columns(split, name, ("image", "label")) for split in splits(name, "image")]
     origin = f"tfds:{name}"
@@ -22,4 +22,7 @@ def tfds_images(name: str) -> tuple[Images, Images]:
                 f"{origin} has images of different sizes: choose a set where all agree."
             )
     images = [images_from(part["image"], part.get("label"), origin) for part in parts]
-    return same_form(*images, origin) if len(images) == 2 else held_out_tenth(images[0])
+    if len(images) == 1:
+        return held_out_tenth(images[0])
+    train, test = images
+    return same_form(train, test, origin)

@@ -15,14 +15,14 @@ class Tokens:
     """A text as one long row of tokens; an example is a window of it, one for every start.
 
     Attributes:
-        arrays: `tokens` int32 [n].
-        seq_len: T, the tokens a model reads at once.
-        num_characters: the characters of text that the n tokens stand for; None where the text
-            cannot be had back from them (words). A loss in nats per token, times n / num_characters,
-            is in nats per character, which compares tokenizers fairly.
+      arrays: `tokens` int32 [n].
+      seq_len: T, the tokens a model reads at once.
+      num_characters: the characters of text that the n tokens stand for; None where the text
+        cannot be had back from them (words). A loss in nats per token, times n / num_characters,
+        is in nats per character, which compares tokenizers fairly.
 
     Raises:
-        UserError: the text has no window of T tokens and the one that follows.
+      UserError: the text has no window of T tokens and the one that follows.
     """
 
     arrays: dict[str, np.ndarray]

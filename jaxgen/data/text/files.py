@@ -22,7 +22,7 @@ def text_file(path: Path) -> tuple[str, str]:
     """The text of a UTF-8 file, unchanged (line ends too), without and with its last tenth.
 
     Raises:
-        UserError: the file cannot be read, is empty, or is not UTF-8.
+      UserError: the file cannot be read, is empty, or is not UTF-8.
     """
     content = read_bytes(path)
     if not content:
@@ -40,7 +40,7 @@ def shakespeare() -> tuple[str, str]:
     """A million characters of Shakespeare's plays, as char-rnn and nanoGPT train on them.
 
     Raises:
-        UserError: the file is not on this machine.
+      UserError: the file is not on this machine.
     """
     address = (
         "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -56,7 +56,7 @@ def python_reference() -> tuple[str, str]:
     losses on it can be compared within one version only.
 
     Raises:
-        UserError: this Python was installed without its help topics.
+      UserError: this Python was installed without its help topics.
     """
     try:
         topics = import_module("pydoc_data.topics").topics

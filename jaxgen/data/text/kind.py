@@ -12,6 +12,7 @@ from jaxgen.data.text.synthetic import Ids, random_tokens
 from jaxgen.data.text.tfds import tfds_text
 from jaxgen.data.text.tokenizers import (
     TOKENIZERS,
+    ByteTokenizer,
     CharacterTokenizer,
     NumberTokenizer,
     Tokenizer,
@@ -27,8 +28,8 @@ class TextSpec:
     """The tokenizer, with the vocabulary it was given.
 
     Attributes:
-        tokenizer: from text to ids and back.
-        first_token: the first id of the training text, which a sample without a prompt begins with.
+      tokenizer: from text to ids and back.
+      first_token: the first id of the training text, which a sample without a prompt begins with.
     """
 
     tokenizer: Tokenizer
@@ -60,16 +61,18 @@ def text_data(
     """
     if seq_len is None:
         raise UserError("A text needs a sequence length: set seq_len.")
-    if isinstance(train, Ids):
-        parts = [Tokens({"tokens": part.tokens}, seq_len, None) for part in (train, test)]
-        return Data(*parts, TextSpec(NumberTokenizer(train.vocab_size), int(train.tokens[0])))
-    tokenizer = _make_tokenizer(tokenizer, train, test)
-    lossy = isinstance(tokenizer, WordTokenizer)
-    parts = [
-        Tokens({"tokens": tokenizer.encode(text)}, seq_len, None if lossy else len(text))
+    if isinstance(train, Ids) and isinstance(test, Ids):
+        spec = TextSpec(NumberTokenizer(train.vocab_size), int(train.tokens[0]))
+        seen, held_out = (Tokens({"tokens": part.tokens}, seq_len, None) for part in (train, test))
+        return Data(seen, held_out, spec)
+    assert isinstance(train, str) and isinstance(test, str), "a source gives two parts of one kind"
+    made = _make_tokenizer(tokenizer, train, test)
+    lossy = isinstance(made, WordTokenizer)
+    seen, held_out = (
+        Tokens({"tokens": made.encode(text)}, seq_len, None if lossy else len(text))
         for text in (train, test)
-    ]
-    return Data(*parts, TextSpec(tokenizer, first_token=int(parts[0].arrays["tokens"][0])))
+    )
+    return Data(seen, held_out, TextSpec(made, first_token=int(seen.arrays["tokens"][0])))
 
 
 def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
@@ -82,8 +85,8 @@ def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
         raise UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, TOKENIZERS)}.")
     kind = TOKENIZERS[name]
     if kind is CharacterTokenizer:
-        return kind.of(train + test)
-    return kind.of(train) if kind is WordTokenizer else kind()
+        return CharacterTokenizer.of(train + test)
+    return WordTokenizer.of(train) if kind is WordTokenizer else ByteTokenizer()
 
 
 KIND = Kind(

@@ -10,8 +10,8 @@ def tfds_text(name: str) -> tuple[str, str]:
     Its feature is `text`; the examples of a split are joined by line ends.
 
     Raises:
-        UserError: there is no such set, it has other features or no split `train`, it cannot be
-            downloaded, or it cannot be prepared without a package that is not installed.
+      UserError: there is no such set, it has other features or no split `train`, it cannot be
+        downloaded, or it cannot be prepared without a package that is not installed.
     """
     texts = []
     for split in splits(name, "text"):

@@ -1,5 +1,6 @@
-"""Tokenizers: text to integers and back. Any Unicode text passes through characters and bytes
-unchanged.
+"""Tokenizers: text to integers and back.
+
+Any Unicode text passes through characters and bytes unchanged.
 
 All have one surface: `encode(text) -> int32 [n]`, `decode(ids) -> str`, `vocab_size`, and
 `to_json` / `from_json`, whose values are plain JSON types, so that a vocabulary travels with the
@@ -57,8 +58,8 @@ class CharacterTokenizer:
     """One token for each character (Unicode code point) of a vocabulary.
 
     Attributes:
-        characters: the vocabulary, distinct and in the order of their code points; the id of a
-            character is its place here.
+      characters: the vocabulary, distinct and in the order of their code points; the id of a
+        character is its place here.
     """
 
     characters: str
@@ -82,7 +83,7 @@ class CharacterTokenizer:
         """The place of each character in the vocabulary.
 
         Raises:
-            UserError: a character is not in the vocabulary.
+          UserError: a character is not in the vocabulary.
         """
         codepoints = _codepoints(text)
         ids = np.searchsorted(self._vocabulary, codepoints)
@@ -130,7 +131,7 @@ class ByteTokenizer:
         """The bytes of the UTF-8 form.
 
         Raises:
-            UserError: the text holds half of a surrogate pair, which is not Unicode text.
+          UserError: the text holds half of a surrogate pair, which is not Unicode text.
         """
         try:
             encoded = text.encode("utf-8")
@@ -169,7 +170,7 @@ class WordTokenizer:
     a prompt does not end.
 
     Attributes:
-        words: the vocabulary from id 3 on.
+      words: the vocabulary from id 3 on.
     """
 
     words: tuple[str, ...]
@@ -225,7 +226,7 @@ class NumberTokenizer:
     """Tokens that stand for nothing but their ids, written as numbers: for data without a text.
 
     Attributes:
-        vocab_size: V.
+      vocab_size: V.
     """
 
     vocab_size: int
@@ -235,7 +236,7 @@ class NumberTokenizer:
         """The numbers between white space.
 
         Raises:
-            UserError: a word is no number, or one outside of the vocabulary.
+          UserError: a word is no number, or one outside of the vocabulary.
         """
         for word in text.split():
             number = word.isdecimal() and word.isascii() and len(word) < 11  # 2^31 has ten digits

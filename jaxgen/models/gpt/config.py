@@ -87,8 +87,11 @@ class GPTConfig(ModelConfig):
 
     @property
     def model_axes(self) -> dict[str, int]:
-        """The axis of each parameter that may be split over devices with no more than one sum for each
-        part of a block (Shoeybi et al. 2019, section 3, https://arxiv.org/abs/1909.08053)."""
+        """The axis of each parameter that may be split over devices.
+
+        With no more than one sum for each part of a block (Shoeybi et al. 2019, section 3,
+        https://arxiv.org/abs/1909.08053).
+        """
         return {
             r"attention/(query|key|value)/kernel": 1,  # (D, N, H): heads
             r"attention/(query|key|value)/bias": 0,  # (N, 1, H)
