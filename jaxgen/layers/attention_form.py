@@ -16,10 +16,12 @@ from jaxgen.equations.attention_kernels import has_cudnn, kernel_fits
 MODEL = "model"
 """The axis of a mesh that heads are split over; the batch is split over all others."""
 
-# Blockwise's speed over literal's, forward and backward, float32, 2 cores of a CPU (medians of
-# interleaved runs in one process, benchmarks' own sizes): @@MEASURED@@
-# Shorter lengths fill no block of 256, and gain nothing that is worth another order of sums.
-BLOCKWISE_LENGTH = 512
+# From where blockwise wins on a CPU: its speed over literal's, forward and backward, on 2 cores, medians
+# of interleaved runs in one process, for (B, N, H) of (8, 4, 32), (2, 12, 64), (1, 4, 64) in float32:
+#   causal   T 400: 2.0, 1.2, 0.7   512: 2.0, 1.5, 1.3   700: 2.5, 1.3, 2.7   1024: 2.4, 1.7, 4.9
+#   not      T 400: 1.1, 1.3, 0.6   512: 1.1, 1.0, 0.8   700: 1.0, 1.4, 1.1   1024: 2.1, 1.9, 2.8
+# In bfloat16 (8, 4, 32) causal 1.6, 1.5, 1.7, 1.6. Causal blocks that nobody sees are not computed.
+CAUSAL_LENGTH, LENGTH = 512, 1024
 
 
 def choose_form(
@@ -43,7 +45,8 @@ def choose_form(
     """
     if kernel_fits(platform, query_len, key_len, head_size, dtype, masked=masked, causal=causal):
         return "fused"
-    return "blockwise" if min(query_len, key_len) >= BLOCKWISE_LENGTH else "literal"
+    enough = CAUSAL_LENGTH if causal else LENGTH
+    return "blockwise" if min(query_len, key_len) >= enough else "literal"
 
 
 def attend(

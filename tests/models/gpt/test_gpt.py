@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from jaxgen.equations import language
+from jaxgen.errors import UserError
 from jaxgen.layers.attention import SelfAttention
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.models.gpt.model import GPT, Block, input_init, output_init
@@ -322,15 +323,17 @@ def test_dropout_is_off_unless_training():
         return str(jax.make_jaxpr(apply)(params, TOKENS, jax.random.split(jax.random.key(0), B)))
 
     assert program(dropping, train=False) == program(CLASSIC, train=True)
-    # the embedding and what each of two parts in two blocks adds: five draws of a mask
-    assert program(dropping, train=True).count("name=_bernoulli") == 5
+    # the embedding and what each of two parts in two blocks adds, and the weights of each
+    # block's attention, which the modern form keeps
+    for config, draws in [(dropping, 7), (replace(dropping, drop_weights=False), 5)]:
+        assert program(config, train=True).count("name=_bernoulli") == draws
 
 
 def test_dropout_keeps_what_a_part_adds_on_average(random_params):
     """An added feature is gone, or is worth 1 / (1 - p): with p gone its mean is unchanged."""
     p = 0.3
     x = jax.random.normal(jax.random.key(0), (23, T, 12))
-    quiet, dropping = Block(CLASSIC), Block(replace(CLASSIC, dropout=p))
+    quiet, dropping = Block(CLASSIC), Block(replace(CLASSIC, dropout=p, drop_weights=False))
     params = random_params(quiet, x)
     params["mlp"]["out"] = jax.tree.map(jnp.zeros_like, params["mlp"]["out"])  # attention alone
 
@@ -349,3 +352,14 @@ def test_too_long_a_sequence_is_refused():
     model = GPT(CLASSIC, V)
     with pytest.raises(ValueError, match="18 tokens, but the model takes at most 17"):
         jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 18), jnp.int32))
+
+
+@pytest.mark.parametrize("attention", ["blockwise", "fused"])
+def test_a_form_that_holds_no_weights_cannot_drop_them(attention):
+    sizes = {**SIZES, "attention": attention, "dropout": 0.1}
+    with pytest.raises(UserError, match=f"--model.attention {attention} holds no weights for "):
+        GPTConfig(**sizes)
+    for config in (GPTConfig(**sizes, drop_weights=False), modern_gpt(**sizes)):
+        assert config.weights_dropout == 0.0
+    for attention in ("auto", "literal"):
+        assert replace(CLASSIC, attention=attention, dropout=0.1).weights_dropout == 0.1
