@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import jaxgen.costs
 from jaxgen.costs import render
 from jaxgen.costs.formula import evaluate, plus, times
-from jaxgen.costs.rows import adam, elementwise, matmul
+from jaxgen.costs.rows import elementwise, matmul
 from jaxgen.costs.table import CONTRACTIONS, PHASES, Table
 from jaxgen.families.gan.costs import gan_step
 from jaxgen.families.language.costs import language_step
@@ -71,26 +71,6 @@ def test_a_first_layer_reads_data_and_has_one_gradient():
     assert row.least_bytes("backward") == 4 * (
         15 + 6 + 10
     )  # gradient written, data and result read
-
-
-def test_adam_by_hand():
-    """Seven arrays a parameter: reads g, p, m, v and writes p, m, v; 14 FLOPs."""
-    kernel = matmul("in", {"B": 2, "D": 4, "F": 2}, "B·D·F", "D", result="B·F", kernel="D·F")
-    bias = elementwise("bias", {"F": 2}, "F", 1, 1, parameters="F")
-    rows = [kernel, bias]
-    config = OptimizerConfig(clip_norm=1.0, weight_decay=0.1)
-    table = Table("adam", tuple(adam(rows, config)))
-    assert table.sizes == {"P": 10, "W": 8}
-    # norm, clipping, Adam, and a selection for each of the three arrays that the guard keeps
-    assert table.flops("update") == table.flops() == (2 + 3 + 14 + 3) * 10 + 2 * 8
-    assert table.least_bytes() == 4 * 10 * (7 + 1)  # clipping reads the gradient once before
-    assert Table("adam", tuple(adam(rows, config, tables=["bias"]))).sizes == {"P": 10, "W": 10}
-    plain = Table("adam", tuple(adam(rows, OptimizerConfig(), suffix="D")))
-    assert plain.flops() == (2 + 14 + 3) * 10 and plain.least_bytes() == 280
-    assert plain.sizes == {"PD": 10, "WD": 8}
-    averaged = Table("adam", tuple(adam(rows, OptimizerConfig(), ema=True)))
-    # two products, a sum and a selection; read and written
-    assert averaged.flops() == 190 + 40 and averaged.least_bytes() == 280 + 4 * 10 * 2
 
 
 def small_gpt():
