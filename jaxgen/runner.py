@@ -169,7 +169,10 @@ def restore(
     `beneath`: the runs that ask for this one because they stand on it.
     """
     _, trained = stand_on(experiment, saved.run.folder, beneath)
-    task, plan = experiment.build(saved.spec, trained), make_plan(*ONE, batch_size=1)
+    task = experiment.build(saved.spec, trained)
+    # Processes of one job read together, each a copy of its own.
+    how = ONE if jax.process_count() == 1 else Devices("mesh")
+    plan = make_plan(*how, batch_size=jax.device_count())
     shapes = plan.shapes(task.init)
     with (
         explained_memory(shapes, plan),
@@ -181,7 +184,7 @@ def restore(
                 f"{saved.run.folder.name}."
             )
         step = _find_step(checkpoints, checkpoint, task.best)
-        return task, checkpoints.restore(shapes, step)
+        return task, plan.local(checkpoints.restore(shapes, step))
 
 
 def stand_on(

@@ -4,11 +4,9 @@ import os
 from pathlib import Path
 
 from jaxgen.errors import UserError
+from jaxgen.families.base import names_a_checkpoint
 
-
-def names_a_checkpoint(text: str) -> bool:
-    """Whether the text is latest, best or a step."""
-    return text in ("latest", "best") or (text.isdecimal() and text.isascii() and len(text) < 11)
+__all__ = ["names_a_checkpoint", "require_run", "run_folder"]
 
 
 def require_run(args: list[str], prog: str) -> None:

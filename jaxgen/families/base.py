@@ -29,6 +29,11 @@ class FromRun:
     """Of that checkpoint; set when the run starts, so that no other one is taken afterwards."""
 
 
+def names_a_checkpoint(text: str) -> bool:
+    """Whether the text is latest, best or a step."""
+    return text in ("latest", "best") or (text.isdecimal() and text.isascii() and len(text) < 11)
+
+
 class Trained(NamedTuple):
     """What a FromRun leads to: a finished run's task, its weights and the spec of its data."""
 
@@ -86,6 +91,8 @@ class Experiment(ABC):
             self, "accumulate", lambda x: x >= 1 and self.batch_size % x == 0,
             f"a divisor of --batch-size {self.batch_size}",
         )  # fmt: skip
+        for name, source in self.stands_on.items():
+            check(source, "checkpoint", names_a_checkpoint, "latest, best or a step", f"{name}.")
 
     @property
     def step_options(self) -> dict[str, Any]:
