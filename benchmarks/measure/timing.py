@@ -2,13 +2,14 @@
 
 import contextlib
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
+
+from jaxgen.devices.timing import blocked_seconds
 
 
 @contextlib.contextmanager
@@ -46,12 +47,6 @@ class Timing:
 
 def measure(call: Callable, repetitions: int, burn_in: int = 2) -> Timing:
     """Time `call()`, which must return the arrays to wait for; low and high are the quartiles."""
-    for _ in range(burn_in):
-        jax.block_until_ready(call())
-    times = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        jax.block_until_ready(call())
-        times.append(time.perf_counter() - start)
+    times = blocked_seconds(call, repetitions, burn_in)
     low, median, high = statistics.quantiles(times, n=4, method="inclusive")
     return Timing(len(times), median, low, high, min(times))

@@ -13,15 +13,21 @@ from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
 
-def median_seconds(call: Callable, repetitions: int = 7) -> float:
-    """The median time of `call()`, which must return arrays to wait for; after one burn-in call."""
-    jax.block_until_ready(call())
+def blocked_seconds(call: Callable, repetitions: int = 7, burn_in: int = 1) -> list[float]:
+    """The times of `call()`, which must return arrays to wait for; after so many burn-in calls."""
+    for _ in range(burn_in):
+        jax.block_until_ready(call())
     times = []
     for _ in range(repetitions):
         start = time.perf_counter()
         jax.block_until_ready(call())
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return times
+
+
+def median_seconds(call: Callable, repetitions: int = 7) -> float:
+    """The median of `blocked_seconds`."""
+    return statistics.median(blocked_seconds(call, repetitions))
 
 
 def gemm_flops_per_second(sizes: tuple[int, ...] = (1024, 1536, 2048)) -> float:
