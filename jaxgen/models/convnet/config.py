@@ -37,6 +37,11 @@ class ConvNetConfig(ModelConfig):
             num_classes,
         )  # fmt: skip
 
+    @property
+    def width(self) -> int:
+        """Channels of the first convolution."""
+        return self.channels[0]
+
     def scaled(self, *, width: int | None = None, depth: int | None = None) -> "ConvNetConfig":
         """Every convolution of that many channels, or so many as wide as the first."""
         channels = self.channels if width is None else (width,) * len(self.channels)
