@@ -82,7 +82,7 @@ FREE = _names(
     random_bits random_split random_fold_in random_clone threefry2x32 rng_bit_generator
     rng_uniform axis_index pvary pcast psum psum2 psum_invariant pmax pmin all_gather
     all_gather_invariant reduce_scatter ppermute all_to_all create_token debug_callback
-    debug_print
+    debug_print platform_index empty empty2
     """
 )
 """Data movement, integer and bit work, random bits, communication: no FLOPs."""

@@ -1,0 +1,39 @@
+"""A convolution with its kernel and bias."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from jaxgen.equations import convolution
+
+
+class Convolution(nn.Module):
+    """y = image * kernel + bias, Eq. (1) of `jaxgen/equations/convolution.py`.
+
+    Parameters are float32 and are cast to the image's dtype to compute; y has that dtype too.
+
+    Attributes:
+      features: O, channels of the result. kernel_size: (K, L), rows and columns of the kernel.
+      stride, padding: as in `convolution.literal`. init: of the kernel, He et al. 2015's for relu.
+      form: which of `convolution.FORMS`.
+    """
+
+    features: int
+    kernel_size: tuple[int, int] = (3, 3)
+    stride: int = 1
+    padding: convolution.Padding = "same"
+    use_bias: bool = True
+    init: Callable = nn.initializers.he_normal()
+    form: str = "auto"
+
+    @nn.compact
+    def __call__(self, image: Float[Array, "B height width C"]) -> Float[Array, "B I J O"]:
+        """The image's places under the kernel, with a feature for each channel of the result."""
+        shape = (*self.kernel_size, image.shape[-1], self.features)
+        kernel = self.param("kernel", self.init, shape).astype(image.dtype)
+        y = convolution.FORMS[self.form](image, kernel, self.stride, self.padding)
+        if not self.use_bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)).astype(y.dtype)
+        return y + bias.reshape(1, 1, 1, -1)
