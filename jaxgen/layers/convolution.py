@@ -15,7 +15,7 @@ class Convolution(nn.Module):
 
     Attributes:
       features: O, channels of the result. kernel_size: (K, L), rows and columns of the kernel.
-      stride, padding: as in `convolution.literal`. init: of the kernel, He et al. 2015's for relu.
+      stride, padding: as in `convolution.literal`. kernel_init: of the kernel, He et al. 2015's for relu.
       form: which of `convolution.FORMS`.
     """
 
@@ -24,14 +24,14 @@ class Convolution(nn.Module):
     stride: int = 1
     padding: convolution.Padding = "same"
     use_bias: bool = True
-    init: Callable = nn.initializers.he_normal()
+    kernel_init: Callable = nn.initializers.he_normal()
     form: str = "auto"
 
     @nn.compact
     def __call__(self, image: Float[Array, "B height width C"]) -> Float[Array, "B I J O"]:
         """The image's places under the kernel, with a feature for each channel of the result."""
         shape = (*self.kernel_size, image.shape[-1], self.features)
-        kernel = self.param("kernel", self.init, shape).astype(image.dtype)
+        kernel = self.param("kernel", self.kernel_init, shape).astype(image.dtype)
         y = convolution.FORMS[self.form](image, kernel, self.stride, self.padding)
         if not self.use_bias:
             return y

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from jaxgen.costs.rows import adam, elementwise
+from jaxgen.costs.optimizers import optimizer_rows
+from jaxgen.costs.rows import elementwise
 from jaxgen.costs.table import Table
 from jaxgen.models.base import ModelConfig
 
@@ -14,8 +15,8 @@ def classifier_step(
     batch_size: int,
     image_shape: tuple[int, int, int],
     num_classes: int,
-    flip: bool,
-    ema: bool,
+    flip: bool = False,
+    ema: bool = False,
 ) -> Table:
     """The table of one training step on batch_size images of (height, width, channels)."""
     height, width, channels = image_shape
@@ -32,4 +33,4 @@ def classifier_step(
         elementwise("accuracy", sizes, "B·V", 1, 0),
         elementwise("mean over images", sizes, "B", 2, 1),
     ]  # fmt: skip
-    return Table("classifier", (*rows, *adam(rows, optimizer, ema=ema)))
+    return Table("classifier", (*rows, *optimizer_rows(rows, optimizer, ema=ema)))
