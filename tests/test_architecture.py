@@ -136,8 +136,11 @@ def test_packages_are_imported_only_where_they_belong(package):
 def test_only_devices_names_devices():
     words = ("pmap(", "shard_map(", "NamedSharding", "device_put", "make_mesh", "jax.devices(")
     for path in files():
-        # The counter enters those primitives, the book prints the device's name.
+        # The counter enters those primitives, the book prints the device's name, and attention's kernel
+        # has to be told how its heads are split over whatever mesh there is.
         if path.relative_to(PACKAGE).parts[0] in ("devices", "costs", "book"):
+            continue
+        if path.name == "attention_form.py":
             continue
         code = "\n".join(line for line in path.read_text().splitlines() if "import" not in line)
         assert not [word for word in words if word in code], path

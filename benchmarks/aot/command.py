@@ -74,7 +74,7 @@ class ScalingOptions:
     batch_per_chip: int | None = None
     """Sequences a chip of the growing global batch; 4 for gpt2-124m, else 1, where none is given."""
     attention: Literal["literal", "blockwise"] | None = None
-    """The form of attention; the experiment's own where none is given. A mesh splits no kernel."""
+    """The form of attention; the experiment's own where none is given."""
     output: Path = Path("benchmarks/results/scaling-aot.json")
     """The JSON file; a Markdown table and a plot are written beside it."""
 

@@ -120,7 +120,7 @@ def compile_step(
         "peak": f"{accelerator.name}, bfloat16 dense; {accelerator.source}",
     }  # fmt: skip
     start = time.perf_counter()
-    lowered = _lower(step, state, batch)
+    lowered = step.lower(state, batch)
     try:
         with compiling_anew():
             compiled = lowered.compile()
@@ -140,19 +140,6 @@ def compile_step(
             model_flops / len(devices), convention, _attention_flops(table) / len(devices),
         ),
     )  # fmt: skip
-
-
-def _lower(step: Any, state: Any, batch: Any) -> Any:
-    """The program for the compiler; a UserError where it holds a kernel that a mesh cannot split."""
-    try:
-        return step.lower(state, batch)
-    except NotImplementedError as error:
-        if "Mosaic kernels cannot be automatically partitioned" not in str(error):
-            raise
-        raise UserError(
-            "--attention fused: a mesh does not split the TPU's kernel; choose --parallel pmap, or "
-            "--attention blockwise."
-        ) from None
 
 
 def _model_flops(table: Table, convention: str) -> float:

@@ -15,7 +15,7 @@ class Convolution(nn.Module):
 
     Attributes:
       features: O, channels of the result. kernel_size: (K, L), rows and columns of the kernel.
-      stride, padding: as in `convolution.literal`. kernel_init: of the kernel, He et al. 2015's for relu.
+      stride, padding: as in `convolution.literal`. kernel_init: He et al. 2015's, for relu.
       form: which of `convolution.FORMS`.
     """
 

@@ -76,7 +76,7 @@ def test_what_each_form_computes_of_the_square(length):
 def test_a_step_s_costs_need_no_catalogue():
     """Nor jax, which the catalogue imports: `python -m benchmarks costs vae-digits` answers at once."""
     program = (
-        "import sys; from benchmarks.costs import print_costs\n"
+        "import sys; from benchmarks.ledger.costs import print_costs\n"
         "print_costs(['vae-digits'])\n"
         "assert not {'jaxgen.catalog', 'jax'} & set(sys.modules), 'the catalogue came along'"
     )

@@ -22,7 +22,10 @@ def fails(source, kind, message, **options):
 
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
-    known = "digits, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, text:FILE, tfds:NAME"
+    known = (
+        "digits, fashion-mnist, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, shakespeare, "
+        "text:FILE, tfds:NAME"
+    )
     fails(
         "digit",
         "images",
@@ -45,13 +48,13 @@ def test_sources_of_the_other_kind():
         "python-reference",
         "images",
         "The source 'python-reference' does not hold images, which this model works on: "
-        "choose one of digits, idx, npz, tfds.",
+        "choose one of digits, fashion-mnist, idx, npz, tfds.",
     )
     fails(
         "digits",
         "text",
         "The source 'digits' does not hold text, which this model works on: "
-        "choose one of python-reference, random-tokens, text, tfds.",
+        "choose one of python-reference, random-tokens, shakespeare, text, tfds.",
         seq_len=8,
     )
 
@@ -95,7 +98,15 @@ def test_every_source_is_in_the_docstring():
 def test_every_folder_with_a_kind_is_one():
     """The files say so by themselves; each kind's specs come back from JSON through it."""
     folders = Path(jaxgen.data.__file__).parent.glob("*/kind.py")
-    assert kind_names() == sorted(path.parent.name for path in folders) == ["images", "text"]
+    assert (
+        kind_names()
+        == sorted(path.parent.name for path in folders)
+        == [
+            "arrays",
+            "images",
+            "text",
+        ]
+    )
     image = ImageSpec(height=5, width=7, channels=3, num_classes=None)
     text = TextSpec(CharacterTokenizer("ab"), first_token=1)
     for name, spec in (("images", image), ("text", text)):
@@ -106,7 +117,7 @@ def test_every_folder_with_a_kind_is_one():
     fails(
         "digits",
         "image",
-        "There is no kind of data 'image'; did you mean images? (known are images, text).",
+        "There is no kind of data 'image'; did you mean images? (known are arrays, images, text).",
     )
     with pytest.raises(ValueError, match="no kind of data 'sound'"):
         spec_from_json({"kind": "sound"})
@@ -118,7 +129,7 @@ def test_random_tokens_are_uniform_and_always_the_same():
     assert data.spec.vocab_size == 10 and data.spec == again.spec
     assert data.spec.first_token == data.train.arrays["tokens"][0]
     for part, same, n in zip(
-        (data.train, data.test), (again.train, again.test), (235_929, 26_215), strict=True
+        (data.train, data.test), (again.train, again.test), (58_982, 6_554), strict=True
     ):
         tokens = part.arrays["tokens"]
         np.testing.assert_array_equal(tokens, same.arrays["tokens"])
