@@ -62,7 +62,7 @@ BAD_INPUT = {
     "labels where there are none": (
         "gan-digits --loss wasserstein --label-smoothing one-sided", "leave it out or choose",
     ),
-    "unknown source": ("vae-digits --data nope", "source 'nope' is not known; known are digits, idx:DIR"),
+    "unknown source": ("vae-digits --data nope", "source 'nope' is not known; known are .*idx:DIR"),
     "text for images": ("vae-digits --data python-reference", "does not hold images"),
     "missing text": ("gpt-python --data text:{tmp}/none.txt", "none.txt does not exist"),
     "empty text": ("gpt-python --data text:{tmp}/empty.txt", "empty.txt is empty"),

@@ -95,7 +95,9 @@ def test_gan_step_under_every_loss(loss, smoothing, dropout, step_of):
     )
 
 
-@pytest.mark.parametrize("loss, k, ema_decay", [("non-saturating", 2, 0.9), ("wasserstein", 5, None)])
+@pytest.mark.parametrize(
+    "loss, k, ema_decay", [("non-saturating", 2, 0.9), ("wasserstein", 5, None)]
+)
 def test_gan_step_of_several_discriminator_updates(loss, k, ema_decay, step_of):
     model = MLPGANConfig(7, (11, 13), (17, 5), 0.3)
     gan = replace(
