@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxgen.data import Data, Order, spec_from_json
-from jaxgen.devices.choose import make_plan, wait_for_all
+from jaxgen.devices.choose import make_plan, reading_plan, wait_for_all
 from jaxgen.devices.memory import explained_memory
 from jaxgen.devices.plan import Plan
 from jaxgen.devices.processes import is_main
@@ -169,10 +169,7 @@ def restore(
     `beneath`: the runs that ask for this one because they stand on it.
     """
     _, trained = stand_on(experiment, saved.run.folder, beneath)
-    task = experiment.build(saved.spec, trained)
-    # Processes of one job read together, each a copy of its own.
-    how = ONE if jax.process_count() == 1 else Devices("mesh")
-    plan = make_plan(*how, batch_size=jax.device_count())
+    task, plan = experiment.build(saved.spec, trained), reading_plan()
     shapes = plan.shapes(task.init)
     with (
         explained_memory(shapes, plan),

@@ -21,6 +21,12 @@ def wait_for_all(what: str) -> None:
         multihost_utils.sync_global_devices(what)
 
 
+def reading_plan() -> Plan:
+    """To read a saved state and no more: on one device, or whole on all that a job has."""
+    parallel = "jit" if jax.process_count() == 1 else "mesh"
+    return make_plan(parallel, None, batch_size=jax.device_count())
+
+
 def make_plan(
     parallel: str | None,
     mesh: str | None,
