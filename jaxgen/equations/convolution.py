@@ -16,6 +16,8 @@ Shape letters: B batch, C channels in, O channels out; an image is height·width
 places are I·J.
 """
 
+import functools
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -40,7 +42,8 @@ def literal(image: Image, kernel: Kernel, stride: int = 1, padding: Padding = "s
       ValueError: the kernel is larger than the image, and padding is "valid".
     """
     taps = _taps(image, kernel, stride, padding)
-    return sum(jnp.einsum("BIJC,CO->BIJO", tap, kernel[u, v]) for (u, v), tap in taps)
+    terms = [jnp.einsum("BIJC,CO->BIJO", tap, kernel[u, v]) for (u, v), tap in taps]
+    return functools.reduce(operator.add, terms)
 
 
 def patches(image: Image, kernel: Kernel, stride: int = 1, padding: Padding = "same") -> Result:
@@ -65,8 +68,8 @@ def auto(image: Image, kernel: Kernel, stride: int = 1, padding: Padding = "same
     """`patches` on a CPU and `native` elsewhere, chosen where the program is compiled. As `literal`."""
     return lax.platform_dependent(
         image, kernel,
-        cpu=lambda *arrays: patches(*arrays, stride, padding),
-        default=lambda *arrays: native(*arrays, stride, padding),
+        cpu=functools.partial(patches, stride=stride, padding=padding),
+        default=functools.partial(native, stride=stride, padding=padding),
     )  # fmt: skip
 
 
