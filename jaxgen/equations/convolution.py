@@ -17,7 +17,6 @@ places are I·J.
 """
 
 import functools
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -43,7 +42,7 @@ def literal(image: Image, kernel: Kernel, stride: int = 1, padding: Padding = "s
     """
     taps = _taps(image, kernel, stride, padding)
     terms = [jnp.einsum("BIJC,CO->BIJO", tap, kernel[u, v]) for (u, v), tap in taps]
-    return functools.reduce(operator.add, terms)
+    return functools.reduce(jnp.add, terms)
 
 
 def patches(image: Image, kernel: Kernel, stride: int = 1, padding: Padding = "same") -> Result:

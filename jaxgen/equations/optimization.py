@@ -11,7 +11,8 @@ If G = U diag(s) Vᵀ, then (1) leaves U and V as they are and maps each s by th
 p(s) = a s + b s³ + c s⁵. The nearest orthogonal matrix, U Vᵀ, is the steepest descent in the spectral
 norm (Bernstein & Newhouse 2024, "Old optimizer, new norm", https://arxiv.org/abs/2409.20325). The
 coefficients give up convergence to 1 for speed: p'(0) = 3.4, so that after five steps every s of at
-least 0.0016 ‖G‖_F lies within [0.681, 1.203], and none above it.
+least 0.0016 ‖G‖_F lies within [0.681, 1.203], and none above it. Of the n of a square
+matrix of random numbers a share of 0.001 sqrt(n) is smaller: it comes nearer to 1, but not all the way.
 
 Shape letters: m inputs, n outputs of a matrix.
 """

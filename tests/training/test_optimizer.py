@@ -37,7 +37,7 @@ STEPS = 7
 
 
 def is_shape(x):
-    return isinstance(x, tuple) and x and all(isinstance(size, int) for size in x)
+    return isinstance(x, tuple) and bool(x) and all(isinstance(size, int) for size in x)
 
 
 def draw(rng, scale):
