@@ -119,7 +119,10 @@ held_out = (test.take(test.arrays, np.arange(16))["image"] > 0.5).astype(np.floa
 codes = encode(model.params, jnp.asarray(held_out)).mean
 share = jnp.linspace(0.0, 1.0, 8)[None, :, None]
 walks = jax.nn.sigmoid(
-    decode(model.params, (1 - share) * codes[:8, None] + share * codes[8:, None])
+    decode(
+        model.params,
+        ((1 - share) * codes[:8, None] + share * codes[8:, None]).reshape(64, -1),
+    )
 )
 
 figure, (left, *others) = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")

@@ -85,7 +85,7 @@ def test_devices_double_up_to_the_cores(monkeypatch):
 
 BAD_INPUT = {
     "unknown benchmark": (
-        "gtp", r"no benchmark 'gtp'; did you mean gpt\? \(known are equations, attention, gan-digits",
+        "gtp", r"no benchmark 'gtp'; did you mean gpt\? \(known are equations, attention, ",
     ),
     "no benchmark": ("--short", "Name a benchmark first: equations, attention"),
     "unknown flag": ("gpt --sort", "no field --sort: did you mean --short?"),

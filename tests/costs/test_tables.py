@@ -126,8 +126,9 @@ def test_a_recomputed_gpt_by_hand(tied):
     assert redone.flops("update") == kept.flops("update")
     products = L * B * T * (4 * D * D + D * F + 2 * T * D)
     assert redone.matmul_flops - kept.matmul_flops == 2 * products
-    # two LayerNorms; four biases of D; scale, mask and softmax; dropout and sum of one part; bias, gelu
-    each = B * T * (2 * 7 * D + 4 * D + (2 + 1) * D + (1 + 7) * F) + B * N * T * T * (2 + 5)
+    # two LayerNorms; four biases of D; scale, mask, softmax and the weights' dropout; dropout and sum of
+    # one part; bias, gelu
+    each = B * T * (2 * 7 * D + 4 * D + (2 + 1) * D + (1 + 7) * F) + B * N * T * T * (2 + 5 + 2)
     assert redone.elementwise_flops - kept.elementwise_flops == L * each
 
     stream, P = (L + 1) * B * T * D, kept.parameters
