@@ -46,7 +46,7 @@ def test_every_command_runs(tmp_path):
 
 
 def test_the_equation_table_is_the_catalogues():
-    ids = re.findall(r"^\| `([\w.-]+)` \|", README, re.M)
+    ids = re.findall(r"^\| `(\w+\.[\w.-]+)` \|", README, re.M)
     assert len(ids) >= 5
     assert markdown_table([EQUATIONS[equation_id] for equation_id in ids]) in README
 
