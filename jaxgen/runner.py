@@ -143,8 +143,8 @@ def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]
     return judged(own(task, "evaluate", saved.experiment), state, load_same(saved))
 
 
-def own(task: Task, name: str, experiment: Experiment) -> Callable:
-    """A function that a Task may lack; a UserError where the experiment gave it none."""
+def own(task: Task, name: str, experiment: Experiment) -> Any:
+    """What a Task may lack; a UserError where the experiment gave it none."""
     function = getattr(task, name)
     if function is None:
         raise UserError(
