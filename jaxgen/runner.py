@@ -144,7 +144,7 @@ def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]
 
 
 def own(task: Task, name: str, experiment: Experiment) -> Any:
-    """What a Task may lack; a UserError where the experiment gave it none."""
+    """A function that a Task may lack; a UserError where the experiment gave it none."""
     function = getattr(task, name)
     if function is None:
         raise UserError(
