@@ -17,6 +17,7 @@ import pytest
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from benchmarks.measure.timing import compiling_anew
 from jaxgen.layers.attention_form import attend
 
 # A process of its own, since the number of CPU devices is fixed when jax starts. The branch for a TPU is
@@ -138,7 +139,8 @@ def test_a_step_over_a_mesh_compiles_for_a_tpu(monkeypatch, form):
     # The forward pass, which only the backward pass asks for here, and that by queries and by keys and
     # values.
     assert lowered.as_text().count("tpu_custom_call") == 3
-    text = lowered.compile().as_text()
+    with compiling_anew():  # what the cache holds of absent chips cannot be read
+        text = lowered.compile().as_text()
     assert "bf16[2,1,256,64]" in text  # a chip's two examples and one head
     assert not [name for name in ("all-gather", "all-reduce", "all-to-all") if name in text]
     with pytest.raises(NotImplementedError, match="Mosaic kernels cannot be automatically"):
