@@ -74,10 +74,10 @@ def test_it_trains_is_killed_goes_on_samples_and_is_judged(name, tmp_path, data_
     assert tiny.golden_key(name) in golden, (
         f"a new preset or Python: python {SCRIPT.relative_to(ROOT)} {name} FOLDER golden"
     )
-    # Over these steps two versions of jax agree to six digits in float32, and to 3e-5 in bfloat16, which
-    # keeps three; another draw or update does not.
+    # Over these steps two versions of jax agree to six digits in float32, and to 4e-4 in bfloat16, whose
+    # numbers are 4e-3 apart; another draw moves a gradient's norm by 2e-2 and more.
     dtype = getattr(find_preset(name).experiment.model, "compute_dtype", "float32")
-    rel = {"float32": 2e-5, "bfloat16": 3e-4}[dtype]
+    rel = {"float32": 2e-5, "bfloat16": 2e-3}[dtype]
     for line, kept in zip(expected, golden[tiny.golden_key(name)], strict=True):
         assert line == pytest.approx(kept, rel=rel, abs=2e-6)
     killed = tmp_path / "killed" / name
