@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.ledger import quality
 from jaxgen.book.demo import HEADLINES
@@ -23,6 +24,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.results  # minutes: one Python version is enough
 def test_every_command_runs(tmp_path):
     """In the README's order, in a folder that sees train.py and the package."""
     (tmp_path / "train.py").symlink_to(ROOT / "train.py")
