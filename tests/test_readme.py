@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from benchmarks.ledger import quality
-from jaxgen.book.demo import HEADLINES
 from jaxgen.book.equations import markdown_table
 from jaxgen.catalog import EQUATIONS
 from jaxgen.experiments.registry import experiment_names, find_preset
@@ -80,8 +79,7 @@ def test_the_results_are_those_that_were_written_down():
                     metric,
                 )
     promised = {name for name in experiment_names() if find_preset(name).expected}
-    # The demonstration's three are trained by the tests themselves.
-    assert promised - set(HEADLINES) <= set(values["results"])
+    assert promised == set(values["results"])
 
 
 def test_every_path_exists():
