@@ -19,7 +19,7 @@ from benchmarks.aot.hlo import Schedule, read_schedule
 from benchmarks.aot.topology import Topology
 from benchmarks.measure.shapes import shard, step_shapes
 from benchmarks.measure.timing import compiling_anew
-from jaxgen.costs.conventions import CONVENTIONS
+from jaxgen.costs.conventions import find_convention
 from jaxgen.costs.hardware import Accelerator, find_accelerator
 from jaxgen.costs.roofline import fraction_of_ceiling, roofline
 from jaxgen.costs.table import Table
@@ -149,13 +149,10 @@ def _model_flops(table: Table, convention: str) -> float:
     """
     if convention == "jaxgen" and not table.is_transformer:
         return table.matmul_flops
-    known = {each.name: each for each in CONVENTIONS}
-    if convention not in known:
-        raise UserError(f"There is no convention {convention!r}; known are {', '.join(known)}.")
-    sizes = table.sizes
+    found, sizes = find_convention(convention), table.sizes
     if not table.is_transformer:
         raise UserError(f"--convention {convention} counts transformers: leave it out here.")
-    return known[convention].flops_per_token(table) * sizes["B"] * sizes["T"]
+    return found.flops_per_token(table) * sizes["B"] * sizes["T"]
 
 
 def least_bytes_of_a_chip(experiment: Experiment, spec: Any, chips: int, mesh: str | None) -> float:

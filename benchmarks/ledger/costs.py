@@ -9,6 +9,7 @@ from jaxgen.costs import conventions, render
 from jaxgen.costs.table import Table
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
+from jaxgen.suggest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,9 @@ def _equation_table(options: CostOptions) -> Table:
 
     if options.name not in EQUATIONS:
         raise UserError(
-            f"Nothing named {options.name!r} has costs; known are {', '.join(experiment_names())}, and "
-            "the id of each equation that `jaxgen equations` lists."
+            f"Nothing named {options.name!r} has costs; it is neither an experiment "
+            f"({did_you_mean(options.name, experiment_names())}) nor one of "
+            "the equations that `jaxgen equations` lists."
         )
     if options.batch_size is not None or options.remat:
         raise UserError(

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from jaxgen.costs.formula import evaluate
 from jaxgen.costs.table import Table
+from jaxgen.errors import UserError
+from jaxgen.suggest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,11 @@ CONVENTIONS = (
 
 
 def find_convention(name: str) -> Convention:
-    """The convention of that name; KeyError lists the names where there is none."""
-    for convention in CONVENTIONS:
-        if convention.name == name:
-            return convention
-    known = ", ".join(convention.name for convention in CONVENTIONS)
-    raise KeyError(f"there is no convention {name!r}; known are {known}")
+    """The convention of that name; a UserError lists the names where there is none."""
+    known = {convention.name: convention for convention in CONVENTIONS}
+    if name not in known:
+        raise UserError(f"There is no convention {name!r}; {did_you_mean(name, known)}.")
+    return known[name]
 
 
 def compare(table: Table) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from jaxgen.errors import UserError
 
 JSON_BYTES = 16_000_000  # above any vocabulary; in memory, JSON may take 25 times as much
-FORMAT = 1  # of config.json; raised when an older reader would misread it
+FORMAT = 2  # of config.json; raised when another reader would misread it or its checkpoints
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from jaxgen.costs.roofline import (
 )
 from jaxgen.costs.table import Row, Table
 from jaxgen.costs.walk.count import count
+from jaxgen.errors import UserError
 from jaxgen.families.language.costs import language_step
 from jaxgen.families.language.family import Language
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
@@ -129,7 +130,7 @@ def test_conventions_are_named_sourced_and_printed_together(gpt2):
     for convention in CONVENTIONS:
         assert convention.source and convention.says and convention.name in text
     assert "| PaLM | 859.89 |" in text and "| Chinchilla | 1,087.35 |" in text
-    with pytest.raises(KeyError, match="nanoGPT"):
+    with pytest.raises(UserError, match="did you mean nanoGPT"):
         find_convention("nanogpt")
 
 

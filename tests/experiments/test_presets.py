@@ -52,10 +52,7 @@ def test_its_fields_are_sound(name):
     assert from_json(preset.experiment, fields, Path("x")) == preset.experiment
 
 
-@names
-def test_its_file_is_forty_lines_of_data(name):
-    module = importlib.import_module(type(find_preset(name)).__module__)
-    assert module is not None
+def test_each_file_is_at_most_forty_lines():
     files = [p for p in (ROOT / "jaxgen/experiments").glob("*.py") if "PRESET = " in p.read_text()]
     assert len(files) == len(experiment_names())
     for file in files:
