@@ -18,9 +18,10 @@ COMMANDS = [
 
 
 def recipe(target: str, *variables: str) -> list[str]:
-    """What make would run for a target, but for what installs."""
-    command = ["make", "-n", target, *variables]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    """What make would run for a target, but for what installs; under `make test` as alone."""
+    command = ["make", "-n", "--no-print-directory", target, *variables]
+    above = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(command, cwd=ROOT, env=above, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     return [line for line in lines if not re.match(r"test -x|touch|\S+ -m pip", line)]
 

@@ -255,7 +255,7 @@ def test_no_field_steers_the_terminal_that_shows_the_help(run, tmp_path, capsys,
 def test_a_newer_format_is_named(run):
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps(config | {"format": 99}))
-    with pytest.raises(UserError, match="has format 99, and this jaxgen reads 1: use the version"):
+    with pytest.raises(UserError, match="has format 99, and this jaxgen reads 2: use the version"):
         sample([str(run)])
 
 
