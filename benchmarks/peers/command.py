@@ -17,6 +17,7 @@ from benchmarks.peers import FAMILIES
 from jaxgen.cli.parsing import parse
 from jaxgen.devices.runtime import tune_allocator
 from jaxgen.errors import UserError, check
+from jaxgen.suggest import did_you_mean
 
 SCHEMA = 1
 THREADS = 2
@@ -73,7 +74,7 @@ def find_cases(name: str) -> list[tuple[str, str]]:
     cases = [(family, case) for family, names in FAMILIES.items() for case in names]
     chosen = [(family, case) for family, case in cases if name in ("all", family, case)]
     if not chosen:
-        raise UserError(f"There is no peer {name!r}; known are {', '.join(_names())}.")
+        raise UserError(f"There is no peer {name!r}; {did_you_mean(name, _names())}.")
     return chosen
 
 
