@@ -39,6 +39,16 @@ def parse_known(cls: type, args: list[str], prog: str, default=None):
         if not end.code:
             raise
         raise UserError(f"{_first_sentence(stderr.getvalue())} See {prog} --help.") from None
+    except UserError as error:
+        raise UserError(_as_typed(str(error), args)) from None
+
+
+def _as_typed(sentence: str, args: list[str]) -> str:
+    """The sentence with the flag that was typed: a config of two owners knows neither one's name."""
+    flag = sentence.split(" ")[0]
+    typed = {argument.split("=")[0] for argument in args if argument.startswith("--")}
+    longer = [each for each in typed if each.replace("_", "-").endswith(flag.removeprefix("--"))]
+    return sentence.replace(flag, longer[0], 1) if len(longer) == 1 and flag[:2] == "--" else sentence
 
 
 def _unknown(argument: str, cls: type, prog: str) -> str:
