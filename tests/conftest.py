@@ -8,13 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-# Compiled programs are kept beside pytest's own cache: the second run of the tests is quicker.
-CACHE = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
-
-# The tests run on the CPU, and so do the processes they start, unless $JAX_PLATFORMS says otherwise:
-# an installed libtpu would look for chips that are not there.
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Most programs of the tests run once or twice: they are compiled without optimisation, and kept beside
+# pytest's own cache for whoever needs one again. Each worker has its folder, since jax does not write
+# these files in one piece. The tests run on the CPU: an installed libtpu would look for chips that are
+# not there. All of it holds for the processes that tests start, too.
+CACHE = Path(__file__).parents[1] / ".pytest_cache/compiled"
+SETTINGS = {
+    "JAX_COMPILATION_CACHE_DIR": str(CACHE / os.environ.get("PYTEST_XDIST_WORKER", "main")),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_PLATFORMS": "cpu",
+}
+for name, value in SETTINGS.items():
+    os.environ.setdefault(name, value)
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_platforms", os.environ["JAX_PLATFORMS"])
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -52,9 +61,10 @@ def random_params():
 
 
 @pytest.fixture(scope="module")
-def compile_quickly():
-    """For modules of many programs that each run once: without optimisation, in half the time."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+def optimised():
+    """For modules that measure, train to the end, or ask what XLA makes of a program."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("JAX_DISABLE_MOST_OPTIMIZATIONS")
+        jax.config.update("jax_disable_most_optimizations", False)
+        yield
+        jax.config.update("jax_disable_most_optimizations", True)

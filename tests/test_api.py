@@ -26,7 +26,6 @@ from jaxgen.runs import stored
 from jaxgen.training.batch import example_keys
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 PROTOTYPE = ROOT / "docs" / "prototype.py"
 OFTEN = ("--log-every", "5", "--checkpoint-every", "100")
 TINY = {
@@ -362,7 +361,7 @@ def test_what_a_prototype_can_do_wrong_is_one_sentence(tmp_path, call, message):
 
 def start(folder, *flags, devices=1):
     environment = os.environ | {
-        "PYTHONPATH": str(ROOT), "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        "PYTHONPATH": str(ROOT),
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }  # fmt: skip
     return subprocess.Popen(

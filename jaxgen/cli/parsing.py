@@ -48,7 +48,9 @@ def _as_typed(sentence: str, args: list[str]) -> str:
     flag = sentence.split(" ")[0]
     typed = {argument.split("=")[0] for argument in args if argument.startswith("--")}
     longer = [each for each in typed if each.replace("_", "-").endswith(flag.removeprefix("--"))]
-    return sentence.replace(flag, longer[0], 1) if len(longer) == 1 and flag[:2] == "--" else sentence
+    return (
+        sentence.replace(flag, longer[0], 1) if len(longer) == 1 and flag[:2] == "--" else sentence
+    )
 
 
 def _unknown(argument: str, cls: type, prog: str) -> str:

@@ -14,8 +14,6 @@ from jax.extend import core
 from jaxgen.equations import attention_forms
 from jaxgen.equations.attention_forms import FORMS, blockwise, fused, literal
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 B, N, T, S, H, U = 2, 3, 5, 7, 11, 13  # distinct primes: a swapped axis cannot pass
 # (block, causal, masked): a block that divides neither length, one of them, or is larger than both.
 CASES = [(3, False, False), (3, True, False), (3, False, True), (2, True, True), (5, True, False),

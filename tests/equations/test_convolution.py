@@ -16,8 +16,6 @@ from scipy import signal
 from jaxgen.equations import convolution
 from jaxgen.equations.convolution import FORMS, literal, num_places
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 B, HEIGHT, WIDTH, C, OUT = 2, 7, 10, 3, 5
 # (K, L, stride, padding)
 CASES = [

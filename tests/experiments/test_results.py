@@ -15,7 +15,10 @@ from jaxgen.data import load
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.gan.sampling import sample_gan
 
-pytestmark = pytest.mark.results  # minutes, not seconds: one Python version is enough
+pytestmark = [  # minutes, not seconds: one Python version is enough
+    pytest.mark.results,
+    pytest.mark.usefixtures("optimised"),
+]
 
 
 # The demonstration's three; `make results` trains the others.

@@ -18,8 +18,6 @@ from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.state import Weights
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 T = 5
 SMALL = GPTConfig(num_layers=1, num_heads=3, model_size=12, hidden_size=13, max_seq_len=7)
 SHAPE = (2, 3, 1)

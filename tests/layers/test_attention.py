@@ -12,8 +12,6 @@ import pytest
 from jaxgen.equations.attention_forms import FORMS
 from jaxgen.layers.attention import SelfAttention
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 B, T, N, H, D = 2, 5, 3, 4, 7
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.standard_normal((B, T, D)), jnp.float32)

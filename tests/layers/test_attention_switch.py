@@ -11,8 +11,6 @@ from jaxgen.families.language.objective import make_language_loss
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.models.gpt.model import GPT
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 SIZES = {"num_layers": 1, "num_heads": 2, "model_size": 12, "hidden_size": 7, "max_seq_len": 17}
 V, B, T = 11, 3, 17
 

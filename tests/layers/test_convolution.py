@@ -7,8 +7,6 @@ import pytest
 
 from jaxgen.layers.convolution import Convolution
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 IMAGE = jnp.asarray(np.random.default_rng(1).standard_normal((2, 5, 7, 3)), jnp.float32)
 
 

@@ -18,8 +18,6 @@ from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.models.gpt.model import GPT
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 P, B, T, V = 0.3, 4, 7, 11
 KEYS = jax.random.split(jax.random.key(0), B)
 RNG = np.random.default_rng(1)

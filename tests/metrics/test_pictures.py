@@ -13,8 +13,6 @@ from jaxgen.metrics.pictures import save_grid
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 SHAPE, COUNT, Z = (2, 3, 1), 5, 4
 KEY = jax.random.key(6)
 

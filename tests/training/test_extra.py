@@ -122,10 +122,7 @@ def train_everywhere():
 
 @pytest.fixture(scope="module")
 def trained():
-    environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    }
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     done = subprocess.run(
         [sys.executable, __file__], capture_output=True, text=True, env=environment
     )

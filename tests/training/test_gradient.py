@@ -20,8 +20,6 @@ from jaxgen.training.optimizer import make_optimizer
 from jaxgen.training.state import Weights, init_state
 from jaxgen.training.step import PLAYERS, make_step, make_two_player_step
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 B = 6
 KEY = jax.random.key(3)
 

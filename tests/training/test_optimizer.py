@@ -14,8 +14,6 @@ from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.muon import is_hidden_matrix, is_matrix, matrix_shape
 from jaxgen.training.optimizer import make_optimizer, make_schedule
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 # Every kind of leaf, sizes of which no two axes of a leaf are equal.
 SHAPES = {
     "embedding": (11, 3),

@@ -16,8 +16,6 @@ from jaxgen.training.optimizer import make_optimizer
 from jaxgen.training.state import Weights, init_state
 from jaxgen.training.step import PLAYERS, make_two_player_step
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 SHAPE, Z, B = (2, 3, 1), 3, 5
 
 

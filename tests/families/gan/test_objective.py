@@ -10,8 +10,6 @@ from jaxgen.catalog import EQUATIONS
 from jaxgen.families.gan.objective import LOSSES, choose_losses, make_gan_losses
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 SHAPE, B, Z = (2, 3, 1), 5, 4
 CONFIG = MLPGANConfig(Z, (7,), (11,), discriminator_dropout=0.2)
 GENERATOR, DISCRIMINATOR = CONFIG.make(SHAPE)

@@ -11,8 +11,6 @@ from jaxgen.models.gpt.config import modern_gpt
 from jaxgen.models.gpt.model import GPT
 from jaxgen.training.metrics import to_floats
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 B, T, V = 2, 5, 11
 RNG = np.random.default_rng(0)
 BATCH = {name: jnp.asarray(RNG.integers(0, V, (B, T)), jnp.int32) for name in ("tokens", "targets")}

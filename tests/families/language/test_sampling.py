@@ -14,8 +14,6 @@ from jaxgen.families.sampling import ImageSampling, TextSampling
 from jaxgen.models.gpt.config import modern_gpt
 from jaxgen.models.gpt.model import GPT
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 V, WINDOW = 11, 5
 CONFIG = modern_gpt(num_layers=1, num_heads=3, model_size=12, hidden_size=13, max_seq_len=WINDOW)
 MODEL = GPT(CONFIG, V)

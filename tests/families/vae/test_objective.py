@@ -12,8 +12,6 @@ from jaxgen.equations import vae
 from jaxgen.families.vae.objective import binarised, make_vae_loss
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 SHAPE, PIXELS, Z, B = (2, 3, 1), 6, 3, 5
 BATCH = {"image": jax.random.uniform(jax.random.key(9), (B, *SHAPE))}
 KEYS = jax.random.split(jax.random.key(4), B)

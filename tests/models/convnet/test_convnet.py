@@ -12,8 +12,6 @@ from jaxgen.errors import UserError
 from jaxgen.models.convnet.config import ConvNetConfig
 from jaxgen.training.state import num_params
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 B, V = 4, 6
 CONFIG = ConvNetConfig(channels=(2, 5), kernel_size=3, hidden_size=11)
 IMAGE = jnp.asarray(np.random.default_rng(0).random((B, 7, 10, 3)), jnp.float32)

@@ -19,8 +19,6 @@ from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.models.gpt.model import GPT, Block, input_init, output_init
 from jaxgen.training.state import num_params
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 SIZES = {"num_layers": 2, "num_heads": 3, "model_size": 12, "hidden_size": 13, "max_seq_len": 17}
 B, T, V = 2, 7, 11
 CLASSIC, MODERN = GPTConfig(**SIZES), modern_gpt(**SIZES)

@@ -3,13 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from scipy import special
 
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.training.state import num_params
-
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 SHAPE, PIXELS, Z = (2, 3, 7), 42, 4
 CONFIG = MLPGANConfig(Z, (11, 13), (17, 19))

@@ -8,8 +8,6 @@ import pytest
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.state import num_params
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 SHAPE, PIXELS, Z = (2, 3, 7), 42, 4
 
 
