@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxgen.data import Data, Order, spec_from_json
-from jaxgen.devices.choose import make_plan, reading_plan, wait_for_all
+from jaxgen.devices.choose import make_plan, reading_plan
 from jaxgen.devices.memory import explained_memory
 from jaxgen.devices.plan import Plan
 from jaxgen.devices.processes import is_main
+from jaxgen.devices.together import wait_for_all
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment, Trained

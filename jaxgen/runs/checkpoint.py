@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
 
 from jaxgen.devices.processes import is_main
+from jaxgen.devices.together import told_by_main, true_of_any
 from jaxgen.errors import UserError, printable
 from jaxgen.runs import stored
+from jaxgen.runs.durable import make_folder, sync, sync_tree
 from jaxgen.runs.manifest import (
     Manifest,
     changed_leaves,
     describe,
-    own_digest,
     refuse_other_model,
 )
+from jaxgen.runs.seal import own_digest
 from jaxgen.runs.stored import Damaged
 from jaxgen.training.state import State
 
@@ -111,9 +111,12 @@ class Checkpoints:
         manifest = describe(state, int(state.step), self._config, metrics)
         with self._full_disk_explained():
             if is_main():
-                self.folder.mkdir(parents=True, exist_ok=True)
+                make_folder(self.folder)
                 self._sweep()
-            written = orbax.save_async(self._draft(manifest.step).absolute(), state)
+            # Made in the background, folders that cannot be made leave orbax's threads waiting for them.
+            at_once = orbax.options.AsyncOptions(create_directories_asynchronously=False)
+            with orbax.Context(async_options=at_once):
+                written = orbax.save_async(self._draft(manifest.step).absolute(), state)
             self._saving = self._background.submit(self._commit, written, manifest)
 
     def restore(self, like: State, step: int | None = None) -> State:
@@ -131,7 +134,7 @@ class Checkpoints:
                 f"{self.folder} has no step {step}: choose one of those there ({there})."
             )
         steps = iter(numbers if step is None else [step])
-        while (number := _told_by_main(next(steps, -1))) >= 0:
+        while (number := told_by_main(next(steps, -1))) >= 0:
             try:
                 state = self._load(number, like)
             except Damaged as damage:
@@ -188,18 +191,23 @@ class Checkpoints:
                 _warn(f"{path}: step {match[1]} is not saved to its end: {going_on}")
 
     def _commit(self, written: Any, manifest: Manifest) -> None:
-        """In the background: when orbax is done, the draft becomes the step by one rename."""
+        """In the background: when orbax is done, the draft becomes the step by one rename.
+
+        Every byte and name is on the disk before an older step goes.
+        """
         written.result()
         if not is_main():
             return
         draft, final = self._draft(manifest.step), self.folder / str(manifest.step)
         stored.seal(draft, manifest)
+        sync_tree(draft)
         if final.is_dir() and manifest.step in self._manifests():
             self._remove(final)
         elif final.exists():
             moved = self._move_aside(final)
             _warn(f"{final} was no checkpoint; it is now {moved.name if moved else 'replaced'}")
         draft.rename(final)
+        sync(self.folder)
         self._prune()
 
     def _prune(self) -> None:
@@ -278,13 +286,6 @@ def _warn(sentence: str) -> None:
     print(f"warning: {printable(sentence)}", file=sys.stderr, flush=True)
 
 
-def _told_by_main(number: int) -> int:
-    """The first process's number, in all of them."""
-    if jax.process_count() == 1:
-        return number
-    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
-
-
 @contextlib.contextmanager
 def _damage_shared():
     """What damages a step for one process does so for all, or they would wait for each other."""
@@ -293,8 +294,5 @@ def _damage_shared():
         yield
     except Damaged as damage:
         problem = damage
-    found = problem is not None
-    if jax.process_count() > 1:
-        found = multihost_utils.process_allgather(np.array(found)).any()
-    if found:
+    if true_of_any(problem is not None):
         raise problem or Damaged("another process could not read it")

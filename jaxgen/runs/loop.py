@@ -91,6 +91,7 @@ def train(
                 held_out = desk.take(step, state, report)
             stopping = step < cadence.steps and bool(plan.any(stop.requested))
             if saves or stopping:
+                desk.sync()
                 checkpoints.save(plan.shared(state), held_out)
             if stopping:
                 kept = checkpoints.latest if is_main() else step  # a full disk may have kept it off
@@ -131,6 +132,11 @@ class Desk:
     def advance(self, step: int) -> None:
         """The device has been given the steps up to this one."""
         self._progress.advance(step)
+
+    def sync(self) -> None:
+        """Return when what was logged is on the disk: a step that is saved is logged no second time."""
+        if self._log:
+            self._log.sync()
 
     def is_due(self, step: int) -> bool:
         """Whether this step is logged or judged."""

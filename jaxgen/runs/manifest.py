@@ -17,6 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxgen.errors import UserError
+from jaxgen.runs.seal import is_intact, seal
 
 FORMAT = 1  # raised when an older reader would misread a manifest
 
@@ -46,7 +47,7 @@ class Manifest:
     def to_json(self) -> str:
         """The manifest as text, sealed by its own digest."""
         fields = {"format": FORMAT, **asdict(self)}
-        return json.dumps(fields | {"sha256": own_digest(fields)}, indent=1)
+        return json.dumps(seal(fields), indent=1)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Manifest":
@@ -55,8 +56,9 @@ class Manifest:
         Raises ValueError where it is not as it was written, UserError where its format is newer.
         """
         fields = json.loads(text)
-        if not isinstance(fields, dict) or fields.pop("sha256", None) != own_digest(fields):
+        if not isinstance(fields, dict) or not is_intact(fields):
             raise ValueError("the manifest's own digest differs")
+        fields.pop("sha256")
         number = fields.pop("format")
         if number > FORMAT:
             raise UserError(
@@ -147,11 +149,6 @@ def digest(array: np.ndarray) -> str:
 
 def _outline(leaf: Any) -> Leaf:
     return Leaf(tuple(leaf.shape), str(leaf.dtype))
-
-
-def own_digest(fields: dict) -> str:
-    """Over all formats the same: of the fields in sorted order."""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _blame(saved: Any, current: Any) -> str:

@@ -25,9 +25,9 @@ from jaxgen.runs.manifest import (
     config_differences,
     describe,
     digest,
-    own_digest,
     to_host,
 )
+from jaxgen.runs.seal import own_digest
 from jaxgen.training.state import State
 
 CONFIG = {
