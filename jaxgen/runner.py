@@ -1,6 +1,7 @@
 """From an experiment to a finished run, and back from a run to its trained model."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +13,13 @@ from jaxgen.devices.choose import make_plan, reading_plan
 from jaxgen.devices.memory import explained_memory
 from jaxgen.devices.plan import Plan
 from jaxgen.devices.processes import is_main
-from jaxgen.devices.together import wait_for_all
+from jaxgen.devices.together import done_by_main
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment, Trained
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.fields import differences, from_json, refuse_extremes, to_json
+from jaxgen.runs.lock import writing_alone
 from jaxgen.runs.loop import Cadence, train
 from jaxgen.runs.run import Run, create_run, open_run, refuse_existing, run_path, save_config
 from jaxgen.training.state import State
@@ -92,11 +94,10 @@ def start(
     experiment, trained = stand_on(experiment, run.folder)
     data = experiment.load()
     prepared = prepare(experiment, data, devices, trained)
-    if is_main():
-        fields = to_json(experiment)
-        run = create_run(root, name, experiment_name, fields, data.spec.to_json())
-    wait_for_all("the run's directory")
-    _train(experiment, experiment_name, data, prepared, run)
+    fields, spec = to_json(experiment), data.spec.to_json()
+    done_by_main(lambda: create_run(root, name, experiment_name, fields, spec))
+    with _writing(run):
+        _train(experiment, experiment_name, data, prepared, run)
     return run
 
 
@@ -112,6 +113,20 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
         raise UserError(
             f"{flag} is {old} in the run and {new} here: leave it out, or start another run."
         )
+    with _writing(saved.run):
+        _resume(saved, experiment, devices)
+    return saved.run
+
+
+@contextlib.contextmanager
+def _writing(run: Run) -> Iterator[None]:
+    """Be the one job that writes a run; a UserError in all of its processes names the other."""
+    with contextlib.ExitStack() as held:
+        done_by_main(lambda: held.enter_context(writing_alone(run.folder)))
+        yield
+
+
+def _resume(saved: SavedRun, experiment: Experiment, devices: Devices) -> None:
     experiment, trained = stand_on(experiment, saved.run.folder)
     data = load_same(saved)
     prepared = prepare(experiment, data, devices, trained)
@@ -127,7 +142,6 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
         save_config(saved.run, saved.name, to_json(experiment))
     if done < experiment.steps:
         _train(experiment, saved.name, data, prepared, saved.run)
-    return saved.run
 
 
 def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") -> Path:
@@ -174,14 +188,18 @@ def restore(
     shapes = plan.shapes(task.init)
     with (
         explained_memory(shapes, plan),
-        _checkpoints(saved.run, saved.name, experiment, task.best) as checkpoints,
+        _checkpoints(saved.run, saved.name, experiment, task.best, reader=True) as checkpoints,
     ):
         if checkpoints.is_empty:
             raise UserError(
                 f"{saved.run.folder} holds no checkpoint yet: train it by --resume "
                 f"{saved.run.folder.name}."
             )
-        step = _find_step(checkpoints, checkpoint, task.best)
+        if checkpoint == "best" and checkpoints.best is None:
+            raise UserError(
+                f"No checkpoint was judged by {task.best}: leave out --checkpoint best."
+            )
+        step = int(checkpoint) if checkpoint.isdecimal() else checkpoint
         return task, plan.local(checkpoints.restore(shapes, step))
 
 
@@ -221,25 +239,14 @@ def stand_on(
     return experiment, trained
 
 
-def _find_step(checkpoints: Checkpoints, wanted: str, metric: str | None) -> int | None:
-    """The step that was asked for; None for the newest."""
-    if wanted == "latest":
-        return None
-    if wanted != "best":
-        return int(wanted)
-    if checkpoints.best is None:
-        raise UserError(f"No checkpoint was judged by {metric}: leave out --checkpoint best.")
-    return checkpoints.best
-
-
 def _checkpoints(
-    run: Run, name: str, experiment: Experiment, best: str | None = None
+    run: Run, name: str, experiment: Experiment, best: str | None = None, *, reader: bool = False
 ) -> Checkpoints:
     """Those of a run, to be compared with this experiment."""
     config = {"experiment": name, "fields": to_json(experiment)}
     return Checkpoints(
         run.checkpoints, experiment.keep_checkpoints,
-        config=config, best=best, on_full=experiment.on_full_disk,
+        config=config, best=best, on_full=experiment.on_full_disk, reader=reader,
     )  # fmt: skip
 
 

@@ -17,8 +17,9 @@ def prepare_process(allocator: bool = True) -> str:
     """Set allocator and compilation cache; returns the line that tells a person so."""
     tuned = allocator and tune_allocator()
     cache = use_compilation_cache()
+    where = f"in {cache}" if cache else "are not kept (name a folder by $JAX_COMPILATION_CACHE_DIR)"
     state = "keeps freed memory (--no-tune-allocator leaves it)" if tuned else "left as it is"
-    return f"allocator {state}; compiled programs in {cache}"
+    return f"allocator {state}; compiled programs {where}"
 
 
 def tune_allocator() -> bool:
@@ -34,15 +35,23 @@ def tune_allocator() -> bool:
     return all(mallopt(option, value) == 1 for option, value in MALLOPT.items())
 
 
-def use_compilation_cache() -> Path:
+def use_compilation_cache() -> Path | None:
     """Keep compiled programs on disk, so that the second start is quick; returns the folder.
 
-    $JAX_COMPILATION_CACHE_DIR names another folder than ~/.cache/jaxgen.
+    $JAX_COMPILATION_CACHE_DIR names another folder than ~/.cache/jaxgen. None where this user has no
+    home; nobody's else would do, since what lies there is run.
     """
     import jax
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxgen"
-    folder = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or cache)
+    own = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    try:
+        folder = Path(own) if own else _cache_home() / "jaxgen"
+    except RuntimeError:  # no $HOME, and no entry of this user
+        return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     return folder
+
+
+def _cache_home() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

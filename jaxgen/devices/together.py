@@ -1,6 +1,7 @@
 """What the processes of a job tell each other beside the step; alone, a process tells itself."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -31,7 +32,7 @@ def true_of_any(found: bool) -> bool:
     return bool(multihost_utils.process_allgather(np.array(found)).any())
 
 
-def done_by_main(action: Callable[[], None]) -> None:
+def done_by_main(action: Callable[[], Any]) -> None:
     """Let the first process act while the others wait; its UserError is raised in all of them.
 
     Who went on without it would wait for it for ever.

@@ -36,7 +36,7 @@ def writing_alone(folder: Path) -> Iterator[None]:
             if error.errno not in NO_LOCKS:
                 raise
             print(
-                f"warning: the disk of {folder} has no locks: see to it that nobody else resumes this run",
+                f"warning: the disk of {folder} has no locks: see to it that nobody else resumes it",
                 file=sys.stderr, flush=True,
             )  # fmt: skip
         os.ftruncate(descriptor, 0)

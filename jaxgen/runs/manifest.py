@@ -20,6 +20,10 @@ from jaxgen.errors import UserError
 from jaxgen.runs.seal import is_intact, seal
 
 FORMAT = 1  # raised when an older reader would misread a manifest
+FREE = (  # fields of a run's that may change: how far, how it is kept, where its data lies, how it draws
+    "steps", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "on_full_disk",
+    "steps_per_dispatch", "skip_nonfinite", "data", "sampling",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,27 @@ def refuse_other_model(manifest: Manifest, like: Any, config: Any, source: str) 
         f"{source} has {path} as {saved.get(path, 'nothing')}, and this model as "
         f"{here.get(path, 'nothing')}{more}: {_blame(manifest.config, config)}."
     )
+
+
+def refuse_other_config(manifest: Manifest, config: Any, source: str) -> None:
+    """Raise a UserError where a field that decides what is learnt is not as when the step was saved.
+
+    Fields that the version which saved it did not have are as it behaved.
+    """
+    saved, here = json.loads(json.dumps([manifest.config, config]))
+    for name, (old, new) in config_differences(saved, _known_to(saved, here)).items():
+        field = name.removeprefix("fields.")
+        if field.split(".")[0] not in FREE:
+            raise UserError(
+                f"{source} was saved with {field} {old}, and config.json has {new}: bring that file "
+                "back from a copy, or start another run."
+            )
+
+
+def _known_to(saved: Any, here: Any) -> Any:
+    if not isinstance(saved, dict) or not isinstance(here, dict):
+        return here if saved is not None else None
+    return {name: _known_to(value, here.get(name)) for name, value in saved.items()}
 
 
 def config_differences(saved: Any, current: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
