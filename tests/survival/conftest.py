@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -132,7 +133,7 @@ def bits(folder: Path) -> tuple:
 def only_sentences(log: Path) -> bool:
     """Whether a process that was refused said so in one sentence."""
     text = log.read_text()
-    return "Traceback" not in text and text.count("error: ") == 1
+    return "Traceback" not in text and len(re.findall("^error: ", text, re.MULTILINE)) == 1
 
 
 @pytest.fixture(scope="session")
