@@ -11,13 +11,20 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import tyro
 
 from jaxgen.cli import run_command
 from jaxgen.cli.parsing import parse
-from jaxgen.devices.processes import COORDINATOR, NUM_PROCESSES, PROCESS_ID, require_port
+from jaxgen.devices.processes import (
+    COORDINATOR,
+    LAUNCHER,
+    NUM_PROCESSES,
+    PROCESS_ID,
+    require_port,
+)
 from jaxgen.errors import UserError, check
 
 PROG = "python -m jaxgen.launch"
@@ -94,6 +101,7 @@ def worker_environment(options: LaunchOptions, port: int, rank: int) -> dict[str
         COORDINATOR: f"{HOST}:{port}",
         NUM_PROCESSES: str(options.num_processes),
         PROCESS_ID: str(rank),
+        LAUNCHER: str(os.getpid()),
         "JAX_PLATFORMS": "cpu",
         "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
         "XLA_FLAGS": f"{others} {flag}={options.devices_per_process}".strip(),
@@ -115,6 +123,7 @@ class Job:
         self.workers: list[subprocess.Popen] = []
         self.ended: dict[int, int] = {}  # rank: status
         self.failed: list[int] = []  # ranks that failed by themselves, in the order of their ends
+        self.stopped: list[int] = []  # ranks that were found stopped at the first failure
         self.interrupted = False
         self.remedy = signal.SIGTERM  # what those get who still run when the time is up
         self.deadline: float | None = None
@@ -161,6 +170,8 @@ class Job:
         self.ended[rank] = status
         ours = self.interrupted and status in INTERRUPTED
         if status and not ours and self.remedy == signal.SIGTERM:  # not one that we have ended
+            if not self.failed:
+                self.stopped = [r for r, w in enumerate(self.workers) if _is_stopped(w.pid)]
             self.failed.append(rank)
             self._limit(SETTLE_SECONDS)
         elif self.interrupted:
@@ -185,6 +196,14 @@ class Job:
         # jaxlib aborts a process whose coordinator has died: the echo of a failure, not its cause.
         rank = min(self.failed, key=lambda rank: self.ended[rank] == -signal.SIGABRT)
         status, pid = self.ended[rank], self.workers[rank].pid
+        if status == -signal.SIGABRT and self.stopped:
+            rank = self.stopped[0]
+            print(
+                f"worker {rank} (pid {self.workers[rank].pid}) was stopped (SIGSTOP, or a debugger) "
+                "and no longer answered: the job is ended",
+                file=sys.stderr,
+            )
+            return 128 - status
         how = f"with status {status}" if status > 0 else f"by signal {_signal_name(-status)}"
         print(f"worker {rank} (pid {pid}) failed first, {how}: the job is ended", file=sys.stderr)
         return status if status > 0 else 128 - status
@@ -201,6 +220,15 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal
         return str(number)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process is held by SIGSTOP or a debugger, as far as the system tells."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] in ("T", "t")
 
 
 def _start_thread(target, *args) -> threading.Thread:

@@ -1,5 +1,6 @@
 """Jobs of several processes: real ones, that meet, add up, fail, hang, are killed and interrupted."""
 
+import os
 import re
 import signal
 import socket
@@ -17,6 +18,7 @@ from jaxgen.devices.processes import JobOptions, find_place
 from jaxgen.errors import UserError
 
 ROOT = Path(__file__).parents[1]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="by what Linux tells of processes")
 END_SECONDS = 5.0  # from a worker's death to the job's end
 
 WORKER = """
@@ -181,6 +183,49 @@ def test_a_second_interruption_ends_all_at_once(worker):
     finish(job)
     assert time.time() - begin < 2
     assert job.returncode == 130
+
+
+def workers_of(job: subprocess.Popen) -> list[int]:
+    text = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@linux
+def test_workers_end_with_a_launcher_that_is_killed(worker):
+    """Nobody can tell them, and they would train on."""
+    job = start(2, worker, "add", "nobody")
+    await_ready(job, 1)
+    pids = workers_of(job)
+    assert len(pids) == 2 and all(map(runs, pids))
+    job.kill()
+    job.wait()
+    begin = time.time()
+    while any(map(runs, pids)):
+        assert time.time() - begin < 2
+        time.sleep(0.01)
+    for pipe in (job.stdout, job.stderr):
+        pipe.close()
+
+
+@linux
+def test_a_stopped_worker_is_the_one_that_is_named(worker):
+    """The others notice that it does not answer, and are ended for it: they are not to blame."""
+    job = start(2, worker, "add", "nobody", "quick-heartbeat", "collective")
+    await_ready(job, 1)
+    pid = workers_of(job)[1]
+    os.kill(pid, signal.SIGSTOP)
+    _, err, _ = finish(job)
+    assert re.search(
+        rf"^worker 1 \(pid {pid}\) was stopped \(SIGSTOP, or a debugger\)", err, re.M
+    ), err
+    assert job.returncode == 128 + signal.SIGABRT and not runs(pid)
 
 
 def test_without_the_launcher_the_survivors_end_too(worker):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxgen.devices.processes import leave
+from jaxgen.devices.processes import end_with_launcher, leave
 from jaxgen.errors import Interrupted, UserError, printable, trouble_of
 from jaxgen.suggest import did_you_mean
 
@@ -31,6 +31,7 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     A process of a job that has several leaves it here, so that it keeps no other waiting.
     """
     status = 0
+    end_with_launcher()
     _mend_standard_streams()
     try:
         command(args)

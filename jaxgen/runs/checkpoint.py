@@ -10,6 +10,7 @@ import logging
 import re
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,7 @@ from jaxgen.runs.manifest import (
     describe,
     refuse_other_config,
     refuse_other_model,
+    versions,
 )
 from jaxgen.runs.seal import own_digest
 from jaxgen.runs.stored import Damaged
@@ -65,6 +67,7 @@ class Checkpoints:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.folder, self._keep, self._config = folder, keep, config
         self._metric, self._on_full, self._reader = best, on_full, reader
+        self._clocks = time.time(), time.monotonic()  # when the save under way began
         self._background = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future | None = None
 
@@ -116,6 +119,7 @@ class Checkpoints:
         from orbax.checkpoint import v1 as orbax
 
         self.wait()
+        self._clocks = time.time(), time.monotonic()
         manifest = describe(state, int(state.step), self._config, metrics)
         with self._trouble_explained():
             if is_main():
@@ -205,7 +209,15 @@ class Checkpoints:
             moved = None if self._reader else self._move_aside(self.folder / str(step))
             where = f"; it is now {moved.name}" if moved else ""
             _warn(f"{self.folder / str(step)}: {damage}: {going_on}{where}")
-        for path in () if self._reader else sorted(self.folder.iterdir()):
+        if self._reader:
+            return
+        saved = stored.read_manifest(self.folder / str(restored)).versions
+        others = {name: old for name, old in saved.items() if old != versions()[name]}
+        if others:
+            was = ", ".join(f"{name} {old}" for name, old in others.items())
+            now = ", ".join(f"{name} {versions()[name]}" for name in others)
+            _warn(f"step {restored} is of {was}, here is {now}: bits may differ by some 1e-7")
+        for path in sorted(self.folder.iterdir()):
             match = UNFINISHED.fullmatch(path.name)
             if match and match[2] != "removing" and int(match[1]) > restored:
                 _warn(f"{path}: step {match[1]} is not saved to its end: {going_on}")
@@ -291,7 +303,14 @@ class Checkpoints:
         try:
             yield
         except Exception as error:  # orbax and tensorstore raise many kinds
-            found = trouble_of(error)
+            found, (wall, steady) = trouble_of(error), self._clocks
+            jump = (time.time() - wall) - (time.monotonic() - steady)
+            if isinstance(error, TimeoutError) and abs(jump) > 60:  # orbax goes by the wall clock
+                _warn(
+                    f"the clock was set by {jump:.0f} s while a checkpoint was saved, and orbax took "
+                    "that for a time-out: this checkpoint was not saved, training goes on"
+                )
+                return
             if found is None:
                 raise
             if is_main():

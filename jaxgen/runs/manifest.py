@@ -7,12 +7,14 @@ A manifest in JSON ends with the digest of all its other fields, so that damage 
 import hashlib
 import json
 import math
+import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import jax
+import jaxlib
 import numpy as np
 from jax.experimental import multihost_utils
 
@@ -47,6 +49,7 @@ class Manifest:
     metrics: dict[str, float]  # finite ones only
     leaves: dict[str, Leaf]
     files: dict[str, str] = field(default_factory=dict)  # path in the step's folder -> SHA-256
+    versions: dict[str, str] = field(default_factory=dict)  # of what computed it
 
     def to_json(self) -> str:
         """The manifest as text, sealed by its own digest."""
@@ -87,7 +90,14 @@ def describe(state: Any, step: int, config: Any = None, metrics: Mapping | None 
         path: replace(_outline(leaf), sha256=digest(to_host(leaf)))
         for path, leaf in by_path(state).items()
     }
-    return Manifest(step, config, finite, leaves)
+    return Manifest(step, config, finite, leaves, versions=versions())
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the last bits: jax, its compiler in jaxlib, and Python."""
+    return {
+        "jax": jax.__version__, "jaxlib": jaxlib.__version__, "Python": platform.python_version(),
+    }  # fmt: skip
 
 
 def changed_leaves(manifest: Manifest, state: Any) -> list[str]:

@@ -15,7 +15,10 @@ import pytest
 from jaxgen.runs import stored
 
 HERE = Path(__file__).parent
-SHUTDOWN, NO_FLUSH = 0x8004587D, 2  # ext4's ioctl: from now on nothing reaches the disk, not even the log
+SHUTDOWN, NO_FLUSH = (
+    0x8004587D,
+    2,
+)  # ext4's ioctl: from now on nothing reaches the disk, not even the log
 SECONDS = 120.0  # a hang; a run takes two on an idle core
 RUN = [
     "train", "vae-digits", "--model.hidden-sizes", "7", "--model.latent-size", "3",

@@ -1,9 +1,9 @@
 """A process that has imported everything and forks a process of jaxgen's for a line on its stdin.
 
 Starting Python and jax takes seconds, forking does not. A line is a JSON object, answered by a line:
-`arguments` of the command `jaxgen`, `log` (a file for what it prints) and, for faults.c, `fault`, are
-answered by the process's number; `wait`, a process's number, and `seconds` by its status, null where it ran
-longer and was killed.
+`arguments` of the command `jaxgen`, `log` (a file for what it prints) and, for faults.c, `fault`, by
+the process's number; `wait`, a process's number, and `seconds` by its status, null where it ran longer
+and was killed.
 """
 
 import ctypes
@@ -14,8 +14,8 @@ import sys
 import time
 
 import matplotlib.figure  # noqa: F401
-from orbax.checkpoint import v1  # noqa: F401
 import tensorboardX  # noqa: F401
+from orbax.checkpoint import v1  # noqa: F401
 
 import jaxgen.runner  # noqa: F401
 from jaxgen.cli import main

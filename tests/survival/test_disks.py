@@ -48,7 +48,9 @@ def test_events_on_a_full_disk_are_an_error_of_the_one_who_writes(tmp_path):
 
 
 @pytest.mark.timeout(120 + 60 * attempts(2))
-def test_a_run_on_a_disk_that_fills_ends_with_a_sentence_and_goes_on(server, whole, tmp_path, table):
+def test_a_run_on_a_disk_that_fills_ends_with_a_sentence_and_goes_on(
+    server, whole, tmp_path, table
+):
     rng, rows = np.random.default_rng(0), table.setdefault("disks that fill", [])
     for number in range(attempts(2)):
         log = tmp_path / f"log-{number}"
