@@ -18,10 +18,11 @@ NUMBERS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EMFILE)
 def whole(server, tmp_path_factory):
     """(bits of the run that nothing happens to, how many calls of each kind it makes)."""
     root, calls = tmp_path_factory.mktemp("whole"), {}
+    logs = tmp_path_factory.mktemp("logs")
     for kind in KINDS:
-        log = root / f"log-{kind}"
+        log = logs / kind
         run = [*SHORT, "--runs", root, "--name", kind]
-        assert server.run(run, log, (str(root), kind, 0, 0, 0)) == 0
+        assert server.run(run, log, (f"{root}/", kind, 0, 0, 0)) == 0
         calls[kind] = int(re.findall(r"calls (\d+)", log.read_text())[-1])
     return bits(root / KINDS[0]), calls
 
@@ -37,12 +38,12 @@ def test_a_call_that_fails_ends_in_a_sentence_and_the_run_goes_on(server, whole,
         forever = number in (errno.ENOSPC, errno.EROFS, errno.EDQUOT)  # such troubles last
         root = tmp_path / str(trial)
         root.mkdir()
-        log, run = root / "log", [*SHORT, "--runs", root, "--name", "run"]
-        status = server.run(run, log, (str(root), kind, n, number, int(forever)))
+        log, run = tmp_path / f"log-{trial}", [*SHORT, "--runs", root, "--name", "run"]
+        status = server.run(run, log, (f"{root}/", kind, n, number, int(forever)))
         what = (kind, os.strerror(number), n, status, log.read_text()[-4000:])
         survived = status == 2 and only_sentences(log) if status else True
         if (root / "run").exists():
-            again = root / "again"
+            again = tmp_path / f"log-{trial}-resumed"
             resumed = server.run(["train", "--resume", "run", "--runs", root], again)
             survived &= resumed == 0 and bits(root / "run") == expected
             what = (*what, resumed, again.read_text()[-2000:])
