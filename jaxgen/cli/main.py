@@ -48,7 +48,7 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BrokenPipeError:  # as of `jaxgen equations | head`: nobody reads on
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (for what is left of the process)
-        status = 2
+        status = 1
     except OSError as error:
         trouble = trouble_of(error)
         if trouble is None:

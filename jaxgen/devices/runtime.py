@@ -3,8 +3,11 @@
 import ctypes
 import os
 import platform
+import re
+import warnings
 from pathlib import Path
 
+UNREADABLE = r"Error reading persistent compilation cache entry for '([\w.-]+)'"  # jax's warning
 # glibc's <malloc.h>: option numbers of mallopt, and the values that end the page faults.
 MALLOPT = {
     -3: 1 << 30,  # M_MMAP_THRESHOLD: blocks below 1 GiB come from the heap, not from mmap
@@ -50,7 +53,26 @@ def use_compilation_cache() -> Path | None:
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    _replace_damaged_programs(folder)
     return folder
+
+
+def _replace_damaged_programs(folder: Path) -> None:
+    """Remove a kept program that cannot be read, so that jax keeps the new one in its place.
+
+    A killed process may leave a part of one. By itself jax compiles again, warns, and keeps what it
+    finds, at every start.
+    """
+    show = warnings.showwarning
+
+    def remove_or_show(message, category, filename, lineno, file=None, line=None):
+        damaged = re.match(UNREADABLE, str(message))
+        for path in folder.glob(f"{damaged[1]}-*") if damaged else ():
+            path.unlink(missing_ok=True)
+        if not damaged:
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = remove_or_show
 
 
 def _cache_home() -> Path:
