@@ -16,11 +16,12 @@ from jaxgen.devices.processes import is_main
 from jaxgen.devices.together import done_by_main
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
-from jaxgen.families.base import Experiment, Trained
+from jaxgen.families.base import Experiment, Trained, seconds_of
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.fields import differences, from_json, refuse_extremes, to_json
 from jaxgen.runs.lock import writing_alone
 from jaxgen.runs.loop import Cadence, train
+from jaxgen.runs.options import NO_GUARDS, Guards
 from jaxgen.runs.run import Run, create_run, open_run, refuse_existing, run_path, save_config
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
@@ -84,7 +85,12 @@ def load_run(folder: Path, own: Experiment | None = None) -> SavedRun:
 
 
 def start(
-    experiment: Experiment, experiment_name: str, root: Path, name: str, devices: Devices = ONE
+    experiment: Experiment,
+    experiment_name: str,
+    root: Path,
+    name: str,
+    devices: Devices = ONE,
+    guards: Guards = NO_GUARDS,
 ) -> Run:
     """Train a new run to its end. Nothing is written before data and model have been accepted."""
     refuse_extremes(experiment)
@@ -97,11 +103,13 @@ def start(
     fields, spec = to_json(experiment), data.spec.to_json()
     done_by_main(lambda: create_run(root, name, experiment_name, fields, spec))
     with _writing(run):
-        _train(experiment, experiment_name, data, prepared, run)
+        _train(experiment, experiment_name, data, prepared, run, guards)
     return run
 
 
-def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> Run:
+def resume(
+    saved: SavedRun, experiment: Experiment, devices: Devices = ONE, guards: Guards = NO_GUARDS
+) -> Run:
     """Go on with a run from its newest checkpoint; `experiment` may only ask for more steps.
 
     Raises UserError where another field differs, the data is not the same, or steps are too few.
@@ -114,7 +122,7 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
             f"{flag} is {old} in the run and {new} here: leave it out, or start another run."
         )
     with _writing(saved.run):
-        _resume(saved, experiment, devices)
+        _resume(saved, experiment, devices, guards)
     return saved.run
 
 
@@ -126,7 +134,7 @@ def _writing(run: Run) -> Iterator[None]:
         yield
 
 
-def _resume(saved: SavedRun, experiment: Experiment, devices: Devices) -> None:
+def _resume(saved: SavedRun, experiment: Experiment, devices: Devices, guards: Guards) -> None:
     experiment, trained = stand_on(experiment, saved.run.folder)
     data = load_same(saved)
     prepared = prepare(experiment, data, devices, trained)
@@ -141,7 +149,7 @@ def _resume(saved: SavedRun, experiment: Experiment, devices: Devices) -> None:
     if is_main():
         save_config(saved.run, saved.name, to_json(experiment))
     if done < experiment.steps:
-        _train(experiment, saved.name, data, prepared, saved.run)
+        _train(experiment, saved.name, data, prepared, saved.run, guards)
 
 
 def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") -> Path:
@@ -292,10 +300,15 @@ def _remedies(experiment: Experiment) -> str:
     return "set --model.remat, " if hasattr(getattr(experiment, "model", None), "remat") else ""
 
 
-def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, run: Run) -> None:
+def _train(
+    experiment: Experiment, name: str, data: Data, prepared: Prepared, run: Run, guards: Guards
+) -> None:
+    every = experiment.checkpoint_every
+    seconds = None if isinstance(every, int) else seconds_of(every)
     cadence = Cadence(
         experiment.steps, experiment.log_every, experiment.eval_every,
-        experiment.checkpoint_every, experiment.steps_per_dispatch,
+        every if isinstance(every, int) else experiment.steps, experiment.steps_per_dispatch, seconds,
+        guards.verify_steps,
     )  # fmt: skip
     task, order, plan, state = prepared
     if is_main():
@@ -304,4 +317,5 @@ def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, ru
         train(
             task, state, data, order.indices_for, cadence, run, plan,
             _checkpoints(run, name, experiment, task.best), experiment.skip_nonfinite,
+            guards.watchdog,
         )  # fmt: skip

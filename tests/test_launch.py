@@ -228,6 +228,63 @@ def test_a_stopped_worker_is_the_one_that_is_named(worker):
     assert job.returncode == 128 + signal.SIGABRT and not runs(pid)
 
 
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from jaxgen.devices.processes import PROCESS_ID
+run, deaths = Path("runs/two"), Path("deaths")
+run.mkdir(parents=True, exist_ok=True)
+(run / "config.json").touch()
+if os.environ[PROCESS_ID] == "1":
+    seen = deaths.stat().st_size if deaths.exists() else 0
+    with deaths.open("a") as file:
+        file.write("x")
+    if seen < int(sys.argv[-1] if sys.argv[-1].isdecimal() else sys.argv[-3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+print(*sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(("deaths", "restarts"), [(0, 2), (2, 2), (3, 2)])
+def test_a_job_is_started_again_from_its_last_checkpoint(tmp_path, deaths, restarts):
+    (tmp_path / "train.py").write_text(DIES)
+    command = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--max-restarts", str(restarts)]
+    command += ["--", "train.py", "vae-digits", "--name", "two", "--steps", str(deaths)]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )  # fmt: skip
+    lines = done.stderr.splitlines()
+    failed = [line for line in lines if "failed first, by signal SIGKILL: the job is ended" in line]
+    again = [line for line in lines if line.startswith("restart ")]
+    assert len(failed) == min(deaths, restarts + 1) and len(again) == min(deaths, restarts)
+    assert again == [f"restart {i + 1} of 2 in {2**i} s" for i in range(len(again))]
+    assert done.returncode == (0 if deaths <= restarts else 128 + signal.SIGKILL)
+    if deaths:
+        first = (
+            f"the first failure of {len(failed)}: {failed[0].removesuffix(': the job is ended')}"
+        )
+        assert lines[-1] == first
+    resumed = " --resume two" if deaths else ""
+    if deaths <= restarts:
+        last = f"vae-digits --name two --steps {deaths}{resumed}"
+        assert done.stdout.splitlines()[-1] == last
+
+
+def test_only_what_can_be_resumed_is_restarted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UserError, match=r"--max-restarts goes with train\.py, .*, not with sum\.py: leave"
+    ):
+        launch.launch(["-n", "2", "--max-restarts", "1", "--", "sum.py"])
+    new = ["train.py", "vae-digits", "--runs", "there"]
+    assert launch.resuming(new) == new  # nothing was made yet
+    (tmp_path / "there" / "vae-digits").mkdir(parents=True)
+    (tmp_path / "there" / "vae-digits" / "config.json").touch()
+    assert launch.resuming(new) == [*new, "--resume", "vae-digits"]
+    assert launch.resuming([*new, "--resume", "vae-digits"])[-2:] == ["--resume", "vae-digits"]
+    assert launch.resuming(["-m", "jaxgen", "train", *new[1:]])[-1] == "vae-digits"
+
+
 def test_without_the_launcher_the_survivors_end_too(worker):
     """Heartbeats every second here, so that this is seconds; HEARTBEAT_SECONDS in real runs."""
     options = launch.LaunchOptions(num_processes=2)

@@ -2,7 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from jaxgen.errors import check
+
+
+class Guards(NamedTuple):
+    """What a run looks out for beside its own work: --watchdog and --verify-steps; 0: not at all."""
+
+    watchdog: float | None
+    verify_steps: int
+
+
+NO_GUARDS = Guards(0.0, 0)
 
 
 @dataclass(frozen=True)
@@ -23,3 +35,19 @@ class RunOptions:
     over fsdp, heads and feed-forward over model."""
     tune_allocator: bool = True
     """Linux with glibc: keep freed memory instead of returning it after each step (faster)."""
+    watchdog: float | None = None
+    """Seconds that a step, a save or a wait for other processes may take, before each thread's stack
+    is written into the run and the process ended; None: 20 times the slowest so far, at least 1800; 0:
+    any number."""
+    verify_steps: int = 0
+    """Execute each step of a multiple of this twice and compare the bits: finds memory and processors
+    that fail silently. 0: never."""
+
+    def __post_init__(self):
+        check(self, "watchdog", lambda x: x is None or 0 <= x < 1e9, "a number of seconds, or 0")
+        check(self, "verify_steps", lambda x: 0 <= x < 2**31, "0 or more")
+
+    @property
+    def guards(self) -> Guards:
+        """What the run is to look out for."""
+        return Guards(self.watchdog, self.verify_steps)
