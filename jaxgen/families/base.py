@@ -30,10 +30,10 @@ class FromRun:
     """Of that checkpoint; set when the run starts, so that no other one is taken afterwards."""
 
 
-def seconds_of(time: str) -> int | None:
+def seconds_of(time: str) -> float | None:
     """The seconds of a time such as 90s, 10m or 2h; None where the text is none."""
     match = re.fullmatch(r"([1-9]\d{0,5})([smh])", time)
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
 
 
 def names_a_checkpoint(text: str) -> bool:

@@ -1,6 +1,8 @@
 """Disks that fill, and disks that lose their power, under runs that train."""
 
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from jaxgen.runs.manifest import describe
 from jaxgen.runs.run import Run
 from jaxgen.training.state import State
 
-from .conftest import RUN, attempts, bits, mounted, only_sentences, steps_of
+from .conftest import RUN, SECONDS, attempts, bits, mounted, only_sentences, steps_of
 
 LONG = [*RUN, "--steps", "120", "--eval-every", "120", "--checkpoint-every", "20"]
 
@@ -114,3 +116,15 @@ def test_a_run_outlives_losses_of_power(server, whole, disk, tmp_path, table):
             assert bits(root / "run") == whole
             assert "damaged" not in second.read_text()
         rows.append(True)
+
+
+def test_two_processes_on_a_disk_that_fills_end_with_a_sentence(tmp_path):
+    with mounted("-t", "tmpfs", "-o", "size=1500k", "none", tmp_path / "disk") as root:
+        (root / "filler").write_bytes(bytes(shutil.disk_usage(root).free - 150_000))
+        command = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--", "-m", "jaxgen", *LONG]
+        done = subprocess.run(
+            [*command, "--runs", root, "--name", "run"], capture_output=True, text=True, timeout=SECONDS
+        )  # fmt: skip
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "No space left on device: make room" in said or "is full: make room" in said
