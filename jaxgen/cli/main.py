@@ -4,6 +4,7 @@ import importlib
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     status = 0
     end_with_launcher()
     _mend_standard_streams()
+    _hear_no_echoes()
     try:
         command(args)
         sys.stdout.flush()
@@ -70,6 +72,18 @@ def _mend_standard_streams() -> None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _hear_no_echoes() -> None:
+    """Let tensorstore's threads not print what orbax's loop refuses, closed by a failure told elsewhere."""
+    hook = sys.excepthook
+
+    def heard(kind, error, trace):
+        echo = kind is RuntimeError and str(error) == "Event loop is closed"
+        if not echo or threading.current_thread() is threading.main_thread():
+            hook(kind, error, trace)
+
+    sys.excepthook = heard
 
 
 def _main(args: list[str]) -> None:
