@@ -34,7 +34,7 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     status = 0
     end_with_launcher()
     _mend_standard_streams()
-    _hear_no_echoes()
+    sys.excepthook = _without_echoes
     try:
         command(args)
         sys.stdout.flush()
@@ -74,16 +74,14 @@ def _mend_standard_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _hear_no_echoes() -> None:
-    """Let tensorstore's threads not print what orbax's loop refuses, closed by a failure told elsewhere."""
-    hook = sys.excepthook
+def _without_echoes(kind: type, error: BaseException, trace) -> None:
+    """An excepthook that hears not what tensorstore's threads say of orbax's loop.
 
-    def heard(kind, error, trace):
-        echo = kind is RuntimeError and str(error) == "Event loop is closed"
-        if not echo or threading.current_thread() is threading.main_thread():
-            hook(kind, error, trace)
-
-    sys.excepthook = heard
+    A failed save closes the loop, is told as what it is, and the threads still want to speak to it.
+    """
+    echo = kind is RuntimeError and str(error) == "Event loop is closed"
+    if not echo or threading.current_thread() is threading.main_thread():
+        sys.__excepthook__(kind, error, trace)
 
 
 def _main(args: list[str]) -> None:
