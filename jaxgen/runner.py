@@ -21,7 +21,8 @@ from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.fields import differences, from_json, refuse_extremes, to_json
 from jaxgen.runs.lock import writing_alone
 from jaxgen.runs.loop import Cadence, train
-from jaxgen.runs.options import NO_GUARDS, Guards
+from jaxgen.runs.options import NO_GUARDS, Guards, Origin
+from jaxgen.runs.origin import begun_with
 from jaxgen.runs.run import Run, create_run, open_run, refuse_existing, run_path, save_config
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
@@ -91,6 +92,7 @@ def start(
     name: str,
     devices: Devices = ONE,
     guards: Guards = NO_GUARDS,
+    origin: Origin | None = None,
 ) -> Run:
     """Train a new run to its end. Nothing is written before data and model have been accepted."""
     refuse_extremes(experiment)
@@ -100,9 +102,14 @@ def start(
     experiment, trained = stand_on(experiment, run.folder)
     data = experiment.load()
     prepared = prepare(experiment, data, devices, trained)
-    fields, spec = to_json(experiment), data.spec.to_json()
-    done_by_main(lambda: create_run(root, name, experiment_name, fields, spec))
+    fields, spec, begun = to_json(experiment), data.spec.to_json(), None
+    if origin is not None:
+        prepared, begun = _begun(prepared, origin, root)
+    done_by_main(lambda: create_run(root, name, experiment_name, fields, spec, begun))
     with _writing(run):
+        if begun:  # kept, since a run that is resumed before its first checkpoint could not tell
+            with _checkpoints(run, experiment_name, experiment) as checkpoints:
+                checkpoints.save(prepared.plan.shared(prepared.state))
         _train(experiment, experiment_name, data, prepared, run, guards)
     return run
 
@@ -126,6 +133,19 @@ def resume(
     return saved.run
 
 
+def _begun(prepared: "Prepared", origin: Origin, root: Path) -> tuple["Prepared", dict]:
+    """(what is prepared, with another run's weights; what origin.json says of them)."""
+    saved = load_run(run_path(root, origin.run))
+    _, state = restore(saved.experiment, saved)
+    begun, left_out = begun_with(
+        prepared.state, state.weights, origin.without, str(saved.run.folder), prepared.plan
+    )
+    with _checkpoints(saved.run, saved.name, saved.experiment, reader=True) as checkpoints:
+        digest = checkpoints.digest(int(state.step))
+    known = {"run": origin.run, "step": int(state.step), "digest": digest, "left_out": left_out}
+    return prepared._replace(state=begun), known
+
+
 @contextlib.contextmanager
 def _writing(run: Run) -> Iterator[None]:
     """Be the one job that writes a run; a UserError in all of its processes names the other."""
@@ -141,6 +161,11 @@ def _resume(saved: SavedRun, experiment: Experiment, devices: Devices, guards: G
     with _checkpoints(saved.run, saved.name, experiment) as checkpoints:
         if not checkpoints.is_empty:
             prepared = prepared._replace(state=checkpoints.restore(prepared.state))
+        elif saved.run.origin.exists():
+            raise UserError(
+                f"{saved.run.folder} was ended before the weights that it begins with were saved: "
+                "remove it, and start it again by --init-from."
+            )
         elif is_main():
             print(f"{saved.run.checkpoints} holds no checkpoint: starting again from step 0")
     done = int(prepared.state.step)

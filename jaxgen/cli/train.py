@@ -34,7 +34,9 @@ def train(args: list[str], prog: str = "train.py") -> None:
 
     run_name = options.name if options.name is not None else name
     devices = runner.Devices(options.parallel, options.mesh)
-    run = runner.start(experiment, name, options.runs, run_name, devices, options.guards)
+    run = runner.start(
+        experiment, name, options.runs, run_name, devices, options.guards, options.origin
+    )
     if is_main():
         print(run.folder)
 

@@ -1,10 +1,11 @@
 """What a person sets of a run beside its experiment; no jax here, so that help is quick."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from jaxgen.errors import check
+from jaxgen.errors import UserError, check
 
 
 class Guards(NamedTuple):
@@ -15,6 +16,13 @@ class Guards(NamedTuple):
 
 
 NO_GUARDS = Guards(0.0, 0)
+
+
+class Origin(NamedTuple):
+    """Another run whose weights a new one begins with, but for leaves whose path the pattern matches."""
+
+    run: str
+    without: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,16 @@ class RunOptions:
     """Execute each step of a multiple of this twice and compare the bits: finds memory and processors
     that fail silently. 0: never."""
 
+    init_from: str | None = None
+    """Begin with the weights of another run of --runs, at its newest checkpoint; a run that is
+    resumed has its own."""
+    init_without: str | None = None
+    """A regular expression: leaves with such a path, as params/output, are not taken from there."""
+
     def __post_init__(self):
+        if self.init_without is not None and self.init_from is None:
+            raise UserError("--init-without belongs to --init-from: name a run by that.")
+        check(self, "init_without", _is_pattern, "a regular expression")
         check(self, "watchdog", lambda x: x is None or 0 <= x < 1e9, "a number of seconds, or 0")
         check(self, "verify_steps", lambda x: 0 <= x < 2**31, "0 or more")
 
@@ -51,3 +68,15 @@ class RunOptions:
     def guards(self) -> Guards:
         """What the run is to look out for."""
         return Guards(self.watchdog, self.verify_steps)
+
+    @property
+    def origin(self) -> Origin | None:
+        """The run to begin with, if there is one."""
+        return None if self.init_from is None else Origin(self.init_from, self.init_without)
+
+
+def _is_pattern(text: str | None) -> bool:
+    try:
+        return text is None or bool(re.compile(text))
+    except re.error:
+        return False

@@ -33,6 +33,11 @@ class Run:
         return self.folder / "data.json"
 
     @property
+    def origin(self) -> Path:
+        """Of a run that began with another one's weights: which, and what was left out."""
+        return self.folder / "origin.json"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object per logged step."""
         return self.folder / "metrics.jsonl"
@@ -85,8 +90,10 @@ def refuse_existing(folder: Path) -> None:
         )
 
 
-def create_run(root: Path, name: str, experiment: str, fields: dict, spec: dict) -> Run:
-    """Make a new run's directory, whole or not at all.
+def create_run(
+    root: Path, name: str, experiment: str, fields: dict, spec: dict, origin: dict | None = None
+) -> Run:
+    """Make a new run's directory, whole or not at all; `origin`: of the run that it began with.
 
     Raises UserError where it exists or may not be written.
     """
@@ -97,6 +104,8 @@ def create_run(root: Path, name: str, experiment: str, fields: dict, spec: dict)
         make_folder(draft.samples)
         save_config(draft, experiment, fields)
         write_json(draft.spec, spec)
+        if origin is not None:
+            write_json(draft.origin, origin)
         draft.folder.rename(run.folder)
         sync(root)
     except BaseException as error:
