@@ -11,10 +11,12 @@ demo: $(VENV)/.installed
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
-# Training killed again and again, then compared bit for bit; minutes. make soak KILLS=50: more of it.
+# Training killed again and again, on machines that fail, then compared bit for bit; minutes.
+# make soak KILLS=50 FAULTS=100: more of it; faults need root, gcc and mkfs.ext4.
 KILLS ?= 21
+FAULTS ?= 10
 soak: $(VENV)/.test-installed
-	JAXGEN_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s tests/test_survival.py
+	JAXGEN_KILLS=$(KILLS) JAXGEN_FAULTS=$(FAULTS) $(BIN)/python -m pytest -q -s tests/test_survival.py tests/survival
 
 # Presets trained to their end, minutes each: make results NAME=vae-digits SEEDS='0 1 2'.
 SEEDS ?= 0

@@ -1,4 +1,8 @@
-"""The one exception for errors that a user can cause and mend."""
+"""The one exception for errors that a user can cause and mend, and the troubles of a machine."""
+
+import errno
+import os
+from typing import NamedTuple
 
 
 class UserError(Exception):
@@ -18,6 +22,40 @@ def printable(text: object) -> str:
     if len(text) > 4000:
         text = f"{text[:2000]} … {text[-2000:]}"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+class Trouble(NamedTuple):
+    """What a machine refused: the system's number and words for it, and what a person can do."""
+
+    number: int
+    problem: str
+    remedy: str
+
+
+REMEDIES = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room, or ask for a larger quota",
+    errno.EFBIG: "make room, or raise the limit on a file's size (ulimit -f)",
+    errno.EROFS: "mount it for writing, or name another place",
+    errno.EACCES: "give this user the right to it, or name another place",
+    errno.EPERM: "give this user the right to it, or name another place",
+    errno.EIO: "see to the disk",
+    errno.ESTALE: "see to the network's disk",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "raise the system's limit on open files",
+    errno.EISDIR: "move the folder out of the way",
+    errno.ENOTDIR: "move the file out of the way",
+}
+
+
+def trouble_of(error: BaseException) -> Trouble | None:
+    """The machine's trouble behind an exception, also where a library has only passed on its words."""
+    number = getattr(error, "errno", None)
+    if number is None:
+        number = next((n for n in REMEDIES if os.strerror(n) in str(error)), None)
+    if number not in REMEDIES:
+        return None
+    return Trouble(number, os.strerror(number), REMEDIES[number])
 
 
 class Interrupted(Exception):  # noqa: N818  (a wish, not an error)

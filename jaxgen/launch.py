@@ -11,14 +11,22 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import tyro
 
 from jaxgen.cli import run_command
-from jaxgen.cli.parsing import parse
-from jaxgen.devices.processes import COORDINATOR, NUM_PROCESSES, PROCESS_ID, require_port
+from jaxgen.cli.parsing import parse, parse_known
+from jaxgen.devices.processes import (
+    COORDINATOR,
+    LAUNCHER,
+    NUM_PROCESSES,
+    PROCESS_ID,
+    require_port,
+)
 from jaxgen.errors import UserError, check
+from jaxgen.runs.options import RunOptions
 
 PROG = "python -m jaxgen.launch"
 HOST = "127.0.0.1"
@@ -30,6 +38,9 @@ TERM_SECONDS = 2.0  # from SIGTERM to SIGKILL
 SAVE_SECONDS = 30.0  # after an interruption: from the first worker's end to SIGTERM for the others
 # How a worker may end that was interrupted; jaxlib aborts the one whose coordinator was quicker.
 INTERRUPTED = (130, *(-n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGABRT)))
+MOST_PAUSE_SECONDS = (
+    60.0  # before a restart; the first comes after 1 s, each other after twice that
+)
 DRAIN_SECONDS = 1.0  # for the last words of a worker whose own children still hold its pipe
 
 
@@ -50,10 +61,13 @@ class LaunchOptions:
     """The number of devices that each process makes of the CPU."""
     port: int | None = None
     """The coordinator's port; a free one where none is given."""
+    max_restarts: int = 0
+    """How often a job of train.py that a worker's death has ended goes on from its last checkpoint."""
 
     def __post_init__(self):
         check(self, "num_processes", lambda x: x >= 1, "1 or more")
         check(self, "devices_per_process", lambda x: x >= 1, "1 or more")
+        check(self, "max_restarts", lambda x: x >= 0, "0 or more")
         check(self, "port", lambda x: x is None or 0 < x < 65536, "1 to 65535")
 
 
@@ -72,9 +86,52 @@ def launch(args: list[str]) -> None:
     if not command and not {"-h", "--help"} & set(own):
         raise UserError(f"Put the command behind --, as in {PROG} -n 2 -- train.py vae-digits.")
     options = parse(LaunchOptions, own, PROG)
-    port = options.port or find_free_port()
-    require_port(port, "another --port")
-    sys.exit(Job(options, command, port).run())
+    if options.max_restarts:
+        resuming(command)
+    sys.exit(_run_jobs(options, command))
+
+
+def _run_jobs(options: LaunchOptions, command: list[str]) -> int:
+    """Run the job, and again from its last checkpoint where a worker has died; returns the status."""
+    failures: list[str] = []
+    while True:
+        port = options.port or find_free_port()
+        require_port(port, "another --port")
+        job = Job(options, command, port)
+        status = job.run()
+        failures += [job.failure] if job.failure else []
+        # Bad input and an interruption would only come again.
+        if status in (0, 2, 130) or job.interrupted or len(failures) > options.max_restarts:
+            break
+        pause = min(2.0 ** (len(failures) - 1), MOST_PAUSE_SECONDS)
+        print(f"restart {len(failures)} of {options.max_restarts} in {pause:g} s", file=sys.stderr)
+        with contextlib.suppress(queue.Empty):
+            job.events.get(timeout=pause)  # all workers have ended, so this is a signal
+            return 130
+        command = resuming(command)
+    if len(failures) > 1 or (failures and status == 0):
+        print(f"the first failure of {len(failures)}: {failures[0]}", file=sys.stderr)
+    return status
+
+
+def resuming(command: list[str]) -> list[str]:
+    """The command that goes on with the run which `command` has started, if it came to be.
+
+    Raises UserError where it is not one of train.py.
+    """
+    is_module = command[:3] == ["-m", "jaxgen", "train"]
+    if not is_module and Path(command[0]).name != "train.py":
+        raise UserError(
+            f"--max-restarts goes with train.py, whose runs can be resumed, not with {command[0]}: "
+            "leave it out."
+        )
+    words = command[3 if is_module else 1 :]
+    named = bool(words) and not words[0].startswith("-")  # --resume stands without an experiment
+    options, _ = parse_known(RunOptions, words[named:], PROG)
+    name = options.name or "".join(words[:1])
+    if options.resume or not (options.runs / name / "config.json").exists():
+        return command
+    return [*command, "--resume", name]
 
 
 def find_free_port() -> int:
@@ -94,6 +151,7 @@ def worker_environment(options: LaunchOptions, port: int, rank: int) -> dict[str
         COORDINATOR: f"{HOST}:{port}",
         NUM_PROCESSES: str(options.num_processes),
         PROCESS_ID: str(rank),
+        LAUNCHER: str(os.getpid()),
         "JAX_PLATFORMS": "cpu",
         "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
         "XLA_FLAGS": f"{others} {flag}={options.devices_per_process}".strip(),
@@ -115,6 +173,8 @@ class Job:
         self.workers: list[subprocess.Popen] = []
         self.ended: dict[int, int] = {}  # rank: status
         self.failed: list[int] = []  # ranks that failed by themselves, in the order of their ends
+        self.stopped: list[int] = []  # ranks that were found stopped at the first failure
+        self.failure = ""  # what has failed first, in words
         self.interrupted = False
         self.remedy = signal.SIGTERM  # what those get who still run when the time is up
         self.deadline: float | None = None
@@ -161,6 +221,8 @@ class Job:
         self.ended[rank] = status
         ours = self.interrupted and status in INTERRUPTED
         if status and not ours and self.remedy == signal.SIGTERM:  # not one that we have ended
+            if not self.failed:
+                self.stopped = [r for r, w in enumerate(self.workers) if _is_stopped(w.pid)]
             self.failed.append(rank)
             self._limit(SETTLE_SECONDS)
         elif self.interrupted:
@@ -185,8 +247,17 @@ class Job:
         # jaxlib aborts a process whose coordinator has died: the echo of a failure, not its cause.
         rank = min(self.failed, key=lambda rank: self.ended[rank] == -signal.SIGABRT)
         status, pid = self.ended[rank], self.workers[rank].pid
+        if status == -signal.SIGABRT and self.stopped:
+            rank = self.stopped[0]
+            self.failure = (
+                f"worker {rank} (pid {self.workers[rank].pid}) was stopped (SIGSTOP, or a debugger) "
+                "and no longer answered"
+            )
+            print(f"{self.failure}: the job is ended", file=sys.stderr)
+            return 128 - status
         how = f"with status {status}" if status > 0 else f"by signal {_signal_name(-status)}"
-        print(f"worker {rank} (pid {pid}) failed first, {how}: the job is ended", file=sys.stderr)
+        self.failure = f"worker {rank} (pid {pid}) failed first, {how}"
+        print(f"{self.failure}: the job is ended", file=sys.stderr)
         return status if status > 0 else 128 - status
 
     def _send(self, number: int) -> None:
@@ -201,6 +272,15 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal
         return str(number)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process is held by SIGSTOP or a debugger, as far as the system tells."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] in ("T", "t")
 
 
 def _start_thread(target, *args) -> threading.Thread:

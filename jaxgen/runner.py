@@ -1,6 +1,7 @@
 """From an experiment to a finished run, and back from a run to its trained model."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,16 +9,20 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxgen.data import Data, Order, spec_from_json
-from jaxgen.devices.choose import make_plan, reading_plan, wait_for_all
+from jaxgen.devices.choose import make_plan, reading_plan
 from jaxgen.devices.memory import explained_memory
 from jaxgen.devices.plan import Plan
 from jaxgen.devices.processes import is_main
+from jaxgen.devices.together import done_by_main
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
-from jaxgen.families.base import Experiment, Trained
+from jaxgen.families.base import Experiment, Trained, seconds_of
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.fields import differences, from_json, refuse_extremes, to_json
+from jaxgen.runs.lock import writing_alone
 from jaxgen.runs.loop import Cadence, train
+from jaxgen.runs.options import NO_GUARDS, Guards, Origin
+from jaxgen.runs.origin import begun_with
 from jaxgen.runs.run import Run, create_run, open_run, refuse_existing, run_path, save_config
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
@@ -81,7 +86,13 @@ def load_run(folder: Path, own: Experiment | None = None) -> SavedRun:
 
 
 def start(
-    experiment: Experiment, experiment_name: str, root: Path, name: str, devices: Devices = ONE
+    experiment: Experiment,
+    experiment_name: str,
+    root: Path,
+    name: str,
+    devices: Devices = ONE,
+    guards: Guards = NO_GUARDS,
+    origin: Origin | None = None,
 ) -> Run:
     """Train a new run to its end. Nothing is written before data and model have been accepted."""
     refuse_extremes(experiment)
@@ -91,15 +102,21 @@ def start(
     experiment, trained = stand_on(experiment, run.folder)
     data = experiment.load()
     prepared = prepare(experiment, data, devices, trained)
-    if is_main():
-        fields = to_json(experiment)
-        run = create_run(root, name, experiment_name, fields, data.spec.to_json())
-    wait_for_all("the run's directory")
-    _train(experiment, experiment_name, data, prepared, run)
+    fields, spec, begun = to_json(experiment), data.spec.to_json(), None
+    if origin is not None:
+        prepared, begun = _begun(prepared, origin, root)
+    done_by_main(lambda: create_run(root, name, experiment_name, fields, spec, begun))
+    with _writing(run):
+        if begun:  # kept, since a run that is resumed before its first checkpoint could not tell
+            with _checkpoints(run, experiment_name, experiment) as checkpoints:
+                checkpoints.save(prepared.plan.shared(prepared.state))
+        _train(experiment, experiment_name, data, prepared, run, guards)
     return run
 
 
-def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> Run:
+def resume(
+    saved: SavedRun, experiment: Experiment, devices: Devices = ONE, guards: Guards = NO_GUARDS
+) -> Run:
     """Go on with a run from its newest checkpoint; `experiment` may only ask for more steps.
 
     Raises UserError where another field differs, the data is not the same, or steps are too few.
@@ -111,12 +128,44 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
         raise UserError(
             f"{flag} is {old} in the run and {new} here: leave it out, or start another run."
         )
+    with _writing(saved.run):
+        _resume(saved, experiment, devices, guards)
+    return saved.run
+
+
+def _begun(prepared: "Prepared", origin: Origin, root: Path) -> tuple["Prepared", dict]:
+    """(what is prepared, with another run's weights; what origin.json says of them)."""
+    saved = load_run(run_path(root, origin.run))
+    _, state = restore(saved.experiment, saved)
+    begun, left_out = begun_with(
+        prepared.state, state.weights, origin.without, str(saved.run.folder), prepared.plan
+    )
+    with _checkpoints(saved.run, saved.name, saved.experiment, reader=True) as checkpoints:
+        digest = checkpoints.digest(int(state.step))
+    known = {"run": origin.run, "step": int(state.step), "digest": digest, "left_out": left_out}
+    return prepared._replace(state=begun), known
+
+
+@contextlib.contextmanager
+def _writing(run: Run) -> Iterator[None]:
+    """Be the one job that writes a run; a UserError in all of its processes names the other."""
+    with contextlib.ExitStack() as held:
+        done_by_main(lambda: held.enter_context(writing_alone(run.folder)))
+        yield
+
+
+def _resume(saved: SavedRun, experiment: Experiment, devices: Devices, guards: Guards) -> None:
     experiment, trained = stand_on(experiment, saved.run.folder)
     data = load_same(saved)
     prepared = prepare(experiment, data, devices, trained)
     with _checkpoints(saved.run, saved.name, experiment) as checkpoints:
         if not checkpoints.is_empty:
             prepared = prepared._replace(state=checkpoints.restore(prepared.state))
+        elif saved.run.origin.exists():
+            raise UserError(
+                f"{saved.run.folder} was ended before the weights that it begins with were saved: "
+                "remove it, and start it again by --init-from."
+            )
         elif is_main():
             print(f"{saved.run.checkpoints} holds no checkpoint: starting again from step 0")
     done = int(prepared.state.step)
@@ -125,8 +174,7 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
     if is_main():
         save_config(saved.run, saved.name, to_json(experiment))
     if done < experiment.steps:
-        _train(experiment, saved.name, data, prepared, saved.run)
-    return saved.run
+        _train(experiment, saved.name, data, prepared, saved.run, guards)
 
 
 def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") -> Path:
@@ -173,14 +221,18 @@ def restore(
     shapes = plan.shapes(task.init)
     with (
         explained_memory(shapes, plan),
-        _checkpoints(saved.run, saved.name, experiment, task.best) as checkpoints,
+        _checkpoints(saved.run, saved.name, experiment, task.best, reader=True) as checkpoints,
     ):
         if checkpoints.is_empty:
             raise UserError(
                 f"{saved.run.folder} holds no checkpoint yet: train it by --resume "
                 f"{saved.run.folder.name}."
             )
-        step = _find_step(checkpoints, checkpoint, task.best)
+        if checkpoint == "best" and checkpoints.best is None:
+            raise UserError(
+                f"No checkpoint was judged by {task.best}: leave out --checkpoint best."
+            )
+        step = int(checkpoint) if checkpoint.isdecimal() else checkpoint
         return task, plan.local(checkpoints.restore(shapes, step))
 
 
@@ -220,25 +272,14 @@ def stand_on(
     return experiment, trained
 
 
-def _find_step(checkpoints: Checkpoints, wanted: str, metric: str | None) -> int | None:
-    """The step that was asked for; None for the newest."""
-    if wanted == "latest":
-        return None
-    if wanted != "best":
-        return int(wanted)
-    if checkpoints.best is None:
-        raise UserError(f"No checkpoint was judged by {metric}: leave out --checkpoint best.")
-    return checkpoints.best
-
-
 def _checkpoints(
-    run: Run, name: str, experiment: Experiment, best: str | None = None
+    run: Run, name: str, experiment: Experiment, best: str | None = None, *, reader: bool = False
 ) -> Checkpoints:
     """Those of a run, to be compared with this experiment."""
     config = {"experiment": name, "fields": to_json(experiment)}
     return Checkpoints(
         run.checkpoints, experiment.keep_checkpoints,
-        config=config, best=best, on_full=experiment.on_full_disk,
+        config=config, best=best, on_full=experiment.on_full_disk, reader=reader,
     )  # fmt: skip
 
 
@@ -284,10 +325,15 @@ def _remedies(experiment: Experiment) -> str:
     return "set --model.remat, " if hasattr(getattr(experiment, "model", None), "remat") else ""
 
 
-def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, run: Run) -> None:
+def _train(
+    experiment: Experiment, name: str, data: Data, prepared: Prepared, run: Run, guards: Guards
+) -> None:
+    every = experiment.checkpoint_every
+    seconds = None if isinstance(every, int) else seconds_of(every)
     cadence = Cadence(
         experiment.steps, experiment.log_every, experiment.eval_every,
-        experiment.checkpoint_every, experiment.steps_per_dispatch,
+        every if isinstance(every, int) else experiment.steps, experiment.steps_per_dispatch, seconds,
+        guards.verify_steps,
     )  # fmt: skip
     task, order, plan, state = prepared
     if is_main():
@@ -296,4 +342,5 @@ def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, ru
         train(
             task, state, data, order.indices_for, cadence, run, plan,
             _checkpoints(run, name, experiment, task.best), experiment.skip_nonfinite,
+            guards.watchdog,
         )  # fmt: skip

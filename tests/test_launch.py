@@ -1,5 +1,6 @@
 """Jobs of several processes: real ones, that meet, add up, fail, hang, are killed and interrupted."""
 
+import os
 import re
 import signal
 import socket
@@ -17,6 +18,7 @@ from jaxgen.devices.processes import JobOptions, find_place
 from jaxgen.errors import UserError
 
 ROOT = Path(__file__).parents[1]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="by what Linux tells of processes")
 END_SECONDS = 5.0  # from a worker's death to the job's end
 
 WORKER = """
@@ -181,6 +183,106 @@ def test_a_second_interruption_ends_all_at_once(worker):
     finish(job)
     assert time.time() - begin < 2
     assert job.returncode == 130
+
+
+def workers_of(job: subprocess.Popen) -> list[int]:
+    text = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@linux
+def test_workers_end_with_a_launcher_that_is_killed(worker):
+    """Nobody can tell them, and they would train on."""
+    job = start(2, worker, "add", "nobody")
+    await_ready(job, 1)
+    pids = workers_of(job)
+    assert len(pids) == 2 and all(map(runs, pids))
+    job.kill()
+    job.wait()
+    begin = time.time()
+    while any(map(runs, pids)):
+        assert time.time() - begin < 2
+        time.sleep(0.01)
+    for pipe in (job.stdout, job.stderr):
+        pipe.close()
+
+
+@linux
+def test_a_stopped_worker_is_the_one_that_is_named(worker):
+    """The others notice that it does not answer, and are ended for it: they are not to blame."""
+    job = start(2, worker, "add", "nobody", "quick-heartbeat", "collective")
+    await_ready(job, 1)
+    pid = workers_of(job)[1]
+    os.kill(pid, signal.SIGSTOP)
+    _, err, _ = finish(job)
+    assert re.search(
+        rf"^worker 1 \(pid {pid}\) was stopped \(SIGSTOP, or a debugger\)", err, re.M
+    ), err
+    assert job.returncode == 128 + signal.SIGABRT and not runs(pid)
+
+
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from jaxgen.devices.processes import PROCESS_ID
+run, deaths = Path("runs/two"), Path("deaths")
+run.mkdir(parents=True, exist_ok=True)
+(run / "config.json").touch()
+if os.environ[PROCESS_ID] == "1":
+    seen = deaths.stat().st_size if deaths.exists() else 0
+    with deaths.open("a") as file:
+        file.write("x")
+    if seen < int(sys.argv[-1] if sys.argv[-1].isdecimal() else sys.argv[-3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+print(*sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(("deaths", "restarts"), [(0, 2), (2, 2), (3, 2)])
+def test_a_job_is_started_again_from_its_last_checkpoint(tmp_path, deaths, restarts):
+    (tmp_path / "train.py").write_text(DIES)
+    command = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--max-restarts", str(restarts)]
+    command += ["--", "train.py", "vae-digits", "--name", "two", "--steps", str(deaths)]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )  # fmt: skip
+    lines = done.stderr.splitlines()
+    failed = [line for line in lines if "failed first, by signal SIGKILL: the job is ended" in line]
+    again = [line for line in lines if line.startswith("restart ")]
+    assert len(failed) == min(deaths, restarts + 1) and len(again) == min(deaths, restarts)
+    assert again == [f"restart {i + 1} of 2 in {2**i} s" for i in range(len(again))]
+    assert done.returncode == (0 if deaths <= restarts else 128 + signal.SIGKILL)
+    if deaths:
+        first = (
+            f"the first failure of {len(failed)}: {failed[0].removesuffix(': the job is ended')}"
+        )
+        assert lines[-1] == first
+    resumed = " --resume two" if deaths else ""
+    if deaths <= restarts:
+        last = f"vae-digits --name two --steps {deaths}{resumed}"
+        assert done.stdout.splitlines()[-1] == last
+
+
+def test_only_what_can_be_resumed_is_restarted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UserError, match=r"--max-restarts goes with train\.py, .*, not with sum\.py: leave"
+    ):
+        launch.launch(["-n", "2", "--max-restarts", "1", "--", "sum.py"])
+    new = ["train.py", "vae-digits", "--runs", "there"]
+    assert launch.resuming(new) == new  # nothing was made yet
+    (tmp_path / "there" / "vae-digits").mkdir(parents=True)
+    (tmp_path / "there" / "vae-digits" / "config.json").touch()
+    assert launch.resuming(new) == [*new, "--resume", "vae-digits"]
+    assert launch.resuming([*new, "--resume", "vae-digits"])[-2:] == ["--resume", "vae-digits"]
+    assert launch.resuming(["-m", "jaxgen", "train", *new[1:]])[-1] == "vae-digits"
 
 
 def test_without_the_launcher_the_survivors_end_too(worker):

@@ -1,12 +1,15 @@
 """From a command line to its command, and from an exception to a status."""
 
-import errno
 import importlib
+import io
+import os
 import sys
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
-from jaxgen.devices.processes import leave
-from jaxgen.errors import Interrupted, UserError, printable
+from jaxgen.devices.processes import end_with_launcher, leave
+from jaxgen.errors import Interrupted, UserError, printable, trouble_of
 from jaxgen.suggest import did_you_mean
 
 COMMANDS = ("train", "sample", "evaluate", "equations", "demo")
@@ -29,8 +32,12 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     A process of a job that has several leaves it here, so that it keeps no other waiting.
     """
     status = 0
+    end_with_launcher()
+    _mend_standard_streams()
+    sys.excepthook = _without_echoes
     try:
         command(args)
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {printable(error)}", file=sys.stderr)
         status = 2
@@ -41,12 +48,40 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
         if end.code is not None and not isinstance(end.code, int):
             print(end.code, file=sys.stderr)
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BrokenPipeError:  # as of `jaxgen equations | head`: nobody reads on
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (for what is left of the process)
+        status = 1
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        trouble = trouble_of(error)
+        if trouble is None:
             raise
-        print(f"error: The disk is full ({error.filename}): make room.", file=sys.stderr)
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {printable(place)}{trouble.problem}: {trouble.remedy}.", file=sys.stderr)
         status = 2
     leave(status)
+
+
+def _mend_standard_streams() -> None:
+    """Let no print fail for a stream that was closed before the start, or for its narrow encoding."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # else a file of the run would be number 1, and get what libraries print
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _without_echoes(kind: type, error: BaseException, trace) -> None:
+    """An excepthook that hears not what tensorstore's threads say of orbax's loop.
+
+    A failed save closes the loop, is told as what it is, and the threads still want to speak to it.
+    """
+    echo = kind is RuntimeError and str(error) == "Event loop is closed"
+    if not echo or threading.current_thread() is threading.main_thread():
+        sys.__excepthook__(kind, error, trace)
 
 
 def _main(args: list[str]) -> None:

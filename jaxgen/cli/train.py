@@ -34,7 +34,9 @@ def train(args: list[str], prog: str = "train.py") -> None:
 
     run_name = options.name if options.name is not None else name
     devices = runner.Devices(options.parallel, options.mesh)
-    run = runner.start(experiment, name, options.runs, run_name, devices)
+    run = runner.start(
+        experiment, name, options.runs, run_name, devices, options.guards, options.origin
+    )
     if is_main():
         print(run.folder)
 
@@ -55,7 +57,7 @@ def _resume(
     experiment, job = _parse_run(saved.experiment, f"Go on with {run_name}.", flags, prog)
     _start_process(options, job)
     devices = runner.Devices(options.parallel, options.mesh)
-    run = runner.resume(saved, experiment, devices)
+    run = runner.resume(saved, experiment, devices, options.guards)
     if is_main():
         print(run.folder)
 

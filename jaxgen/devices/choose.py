@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import jax
-from jax.experimental import multihost_utils
 from jax.sharding import AxisType
 
 from jaxgen.devices.plan import Plan
@@ -13,12 +12,6 @@ from jaxgen.errors import UserError
 from jaxgen.training.batch import DEVICES
 
 PLANS = {plan.kind: plan for plan in (OneDevice, Copies, Split)}
-
-
-def wait_for_all(what: str) -> None:
-    """Return when every process has come here."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(what)
 
 
 def reading_plan() -> Plan:

@@ -96,6 +96,10 @@ class Plan(ABC):
         """A data set's arrays, whole on every device."""
         return jax.device_put(arrays, self._sharding(WHOLE))
 
+    def placed(self, value: np.ndarray, like: Any) -> Any:
+        """A leaf's value, known whole to each process, where the leaf `like` lies."""
+        return jax.device_put(value, like.sharding)
+
     def local(self, tree: Any) -> Any:
         """A whole copy on this process's first device.
 

@@ -5,9 +5,11 @@ at which jax.distributed lets everyone leave together (300 s by default). So a p
 ends at once, and one that waits in vain says for whom.
 """
 
+import ctypes
 import math
 import os
 import queue
+import signal
 import socket
 import sys
 import threading
@@ -22,6 +24,10 @@ from jaxgen.errors import UserError, check
 COORDINATOR = "JAXGEN_COORDINATOR"
 NUM_PROCESSES = "JAXGEN_NUM_PROCESSES"
 PROCESS_ID = "JAXGEN_PROCESS_ID"
+LAUNCHER = "JAXGEN_LAUNCHER"  # the launcher's own number
+PR_SET_PDEATHSIG = (
+    1  # of Linux's <sys/prctl.h>: the signal that this process gets at its parent's death
+)
 
 # A process whose heartbeats stop is taken for dead, and all others are ended by jax. Heartbeats come
 # from a thread of jaxlib's that needs no GIL, so a long compilation does not stop them; swapping, a
@@ -100,6 +106,20 @@ def join(options: JobOptions) -> None:
     _stage = "joining"
     _initialize(place, options.coordinator_timeout)
     _stage = "joined"
+
+
+def end_with_launcher() -> None:
+    """Have the kernel end this process when its launcher dies, even by SIGKILL (Linux).
+
+    Orphaned workers would train on, and stand in the way of those that the next launcher starts.
+    """
+    launcher = os.environ.get(LAUNCHER, "")
+    if sys.platform != "linux" or not launcher.isdecimal():
+        return
+    if os.getppid() == int(launcher):  # else a worker's own child, which is the worker's to end
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if not os.path.exists(f"/proc/{launcher}"):  # noqa: PTH110  (it has died meanwhile)
+        os._exit(1)
 
 
 def leave(status: int = 0) -> None:

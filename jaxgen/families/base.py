@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ class FromRun:
     """Which of its checkpoints: latest, best or a step."""
     digest: str = ""
     """Of that checkpoint; set when the run starts, so that no other one is taken afterwards."""
+
+
+def seconds_of(time: str) -> float | None:
+    """The seconds of a time such as 90s, 10m or 2h; None where the text is none."""
+    match = re.fullmatch(r"([1-9]\d{0,5})([smh])", time)
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
 
 
 def names_a_checkpoint(text: str) -> bool:
@@ -62,8 +69,8 @@ class Experiment(ABC):
     python-reference, shakespeare, text:FILE, tfds:NAME, random-tokens:SIZE."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
-    checkpoint_every: int = 500
-    """Steps between two checkpoints; the last step is always saved."""
+    checkpoint_every: int | str = 500
+    """Steps between two checkpoints, or the time, as 90s, 10m or 2h; the last step is always saved."""
     eval_every: int = 500
     """Steps between two looks at the held-out data with a sample; the last step always has one."""
     keep_checkpoints: int = 2
@@ -82,7 +89,11 @@ class Experiment(ABC):
     def __post_init__(self):
         check(self, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")
         check(self, "steps", lambda x: x < 2**31 - 1, "less than 2^31 - 1")
-        counts = ("steps", "batch_size", "log_every", "checkpoint_every", "eval_every")
+        counts = ("steps", "batch_size", "log_every", "eval_every")
+        check(
+            self, "checkpoint_every", lambda x: x >= 1 if isinstance(x, int) else seconds_of(x),
+            "1 or more steps, or a time such as 90s, 10m or 2h",
+        )  # fmt: skip
         for name in (*counts, "keep_checkpoints", "steps_per_dispatch"):
             check(self, name, lambda x: x >= 1, "1 or more")
         check(self, "ema_decay", lambda x: x is None or 0 <= x < 1, "0 or more, below 1, or None")

@@ -5,34 +5,42 @@ what a killed process leaves has another name and never counts.
 """
 
 import contextlib
+import errno
 import logging
 import re
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
 
 from jaxgen.devices.processes import is_main
-from jaxgen.errors import UserError, printable
+from jaxgen.devices.together import told_by_main, true_of_any
+from jaxgen.errors import UserError, printable, trouble_of
 from jaxgen.runs import stored
+from jaxgen.runs.durable import make_folder, sync, sync_tree
 from jaxgen.runs.manifest import (
     Manifest,
     changed_leaves,
     describe,
-    own_digest,
+    refuse_other_config,
     refuse_other_model,
+    versions,
 )
+from jaxgen.runs.seal import own_digest
 from jaxgen.runs.stored import Damaged
 from jaxgen.training.state import State
 
 UNFINISHED = re.compile(r"(\d+)\.(saving|removing|orbax).*")  # what a killed process leaves
-FULL = ("No space left on device", "File too large", "Disk quota exceeded")
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+class Vanished(Exception):  # noqa: N818  (a finding, which the caller goes on from)
+    """A step went while it was read."""
 
 
 class Checkpoints:
@@ -40,7 +48,8 @@ class Checkpoints:
 
     The newest `keep` stay, and the one where the metric named `best` was lowest. `config` (as
     config.json: experiment and fields) is saved with each and compared on the way back. Where the
-    disk is full, `on_full` stops with a UserError or goes on without that checkpoint.
+    disk is full, `on_full` stops with a UserError or goes on without that checkpoint. A `reader` leaves
+    everything as it lies, since another process may be training the run.
     """
 
     def __init__(
@@ -51,12 +60,14 @@ class Checkpoints:
         config: Mapping[str, Any] | None = None,
         best: str | None = None,
         on_full: Literal["stop", "continue"] = "stop",
+        reader: bool = False,
     ):
         # What they would print is either no news or comes back as an exception.
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.folder, self._keep, self._config = folder, keep, config
-        self._metric, self._on_full = best, on_full
+        self._metric, self._on_full, self._reader = best, on_full, reader
+        self._clocks = time.time(), time.monotonic()  # when the save under way began
         self._background = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future | None = None
 
@@ -93,48 +104,62 @@ class Checkpoints:
         return own_digest({path: leaf.sha256 for path, leaf in leaves.items()})
 
     def wait(self) -> None:
-        """Return when the save under way is done; a UserError where the disk is full."""
+        """Return when the save under way is done; a UserError where the disk did not take it."""
         saving, self._saving = self._saving, None
         if saving is not None:
-            with self._full_disk_explained():
+            with self._trouble_explained():
                 saving.result()
 
     def save(self, state: State, metrics: Mapping[str, float] | None = None) -> None:
         """Save in the background; the state may be donated as soon as this returns.
 
         A step of this number that is there already is replaced; a folder that is no checkpoint and
-        stands in the way is moved aside. Raises UserError where the disk is full.
+        stands in the way is moved aside. Raises UserError where the disk does not take it.
         """
         from orbax.checkpoint import v1 as orbax
 
         self.wait()
+        self._clocks = time.time(), time.monotonic()
         manifest = describe(state, int(state.step), self._config, metrics)
-        with self._full_disk_explained():
+        with self._trouble_explained():
             if is_main():
-                self.folder.mkdir(parents=True, exist_ok=True)
+                make_folder(self.folder)
                 self._sweep()
-            written = orbax.save_async(self._draft(manifest.step).absolute(), state)
+            # Made in the background, folders that cannot be made leave orbax's threads waiting for them.
+            at_once = orbax.options.AsyncOptions(create_directories_asynchronously=False)
+            with orbax.Context(async_options=at_once):
+                written = orbax.save_async(self._draft(manifest.step).absolute(), state)
             self._saving = self._background.submit(self._commit, written, manifest)
 
-    def restore(self, like: State, step: int | None = None) -> State:
-        """The state of the newest step that verifies, or of `step`, laid out over devices as `like`.
+    def restore(self, like: State, step: int | str = "latest") -> State:
+        """The state of the newest step that verifies, or the best, or of a number, laid out as `like`.
 
-        Damaged steps that are newer are named on stderr, one line each, and moved aside. Raises
-        UserError where none verifies, where `step` does not, and where the model is another.
+        Damaged steps that are newer are named on stderr, one line each, and moved aside (not by a
+        reader). Raises UserError where none verifies, where `step` does not, and where the model or a
+        field of its config is another.
         """
         self.wait()
+        while True:
+            try:
+                return self._restore(like, self.best if step == "best" else step)
+            except Vanished:  # the run that trains has a newer one instead
+                continue
+
+    def _restore(self, like: State, step: int | str | None) -> State:
         damages: dict[int, str] = {}
         numbers = self._numbers()
-        if step is not None and step not in numbers:
+        if step != "latest" and step not in numbers:
             there = ", ".join(map(str, reversed(numbers))) or "none"
             raise UserError(
                 f"{self.folder} has no step {step}: choose one of those there ({there})."
             )
-        steps = iter(numbers if step is None else [step])
-        while (number := _told_by_main(next(steps, -1))) >= 0:
+        steps = iter(numbers if step == "latest" else [step])
+        while (number := told_by_main(next(steps, -1))) >= 0:
             try:
                 state = self._load(number, like)
             except Damaged as damage:
+                if self._reader and told_by_main(not (self.folder / str(number)).exists()):
+                    raise Vanished from None
                 damages[number] = str(damage)
                 continue
             if is_main():
@@ -155,6 +180,8 @@ class Checkpoints:
             manifest = stored.read_manifest(folder)
         # Before anything else is read: from here on no shape is larger than this model's.
         refuse_other_model(manifest, like, self._config, str(folder))
+        if self._config is not None:
+            refuse_other_config(manifest, self._config, str(folder))
         with _damage_shared():
             if is_main():
                 stored.check_files(folder, manifest)
@@ -179,27 +206,40 @@ class Checkpoints:
         """Say what is passed over for a step that verifies, and move it out of the way."""
         going_on = f"going on from step {restored}"
         for step, damage in damages.items():
-            moved = self._move_aside(self.folder / str(step))
+            moved = None if self._reader else self._move_aside(self.folder / str(step))
             where = f"; it is now {moved.name}" if moved else ""
             _warn(f"{self.folder / str(step)}: {damage}: {going_on}{where}")
+        if self._reader:
+            return
+        saved = stored.read_manifest(self.folder / str(restored)).versions
+        others = {name: old for name, old in saved.items() if old != versions()[name]}
+        if others:
+            was = ", ".join(f"{name} {old}" for name, old in others.items())
+            now = ", ".join(f"{name} {versions()[name]}" for name in others)
+            _warn(f"step {restored} is of {was}, here is {now}: bits may differ by some 1e-7")
         for path in sorted(self.folder.iterdir()):
             match = UNFINISHED.fullmatch(path.name)
             if match and match[2] != "removing" and int(match[1]) > restored:
                 _warn(f"{path}: step {match[1]} is not saved to its end: {going_on}")
 
     def _commit(self, written: Any, manifest: Manifest) -> None:
-        """In the background: when orbax is done, the draft becomes the step by one rename."""
+        """In the background: when orbax is done, the draft becomes the step by one rename.
+
+        Every byte and name is on the disk before an older step goes.
+        """
         written.result()
         if not is_main():
             return
         draft, final = self._draft(manifest.step), self.folder / str(manifest.step)
         stored.seal(draft, manifest)
+        sync_tree(draft)
         if final.is_dir() and manifest.step in self._manifests():
             self._remove(final)
         elif final.exists():
             moved = self._move_aside(final)
             _warn(f"{final} was no checkpoint; it is now {moved.name if moved else 'replaced'}")
         draft.rename(final)
+        sync(self.folder)
         self._prune()
 
     def _prune(self) -> None:
@@ -259,30 +299,35 @@ class Checkpoints:
             return None
 
     @contextlib.contextmanager
-    def _full_disk_explained(self):
+    def _trouble_explained(self):
         try:
             yield
-        except Exception as error:
-            if not any(words in str(error) for words in FULL):
+        except Exception as error:  # orbax and tensorstore raise many kinds
+            found, (wall, steady) = trouble_of(error), self._clocks
+            jump = (time.time() - wall) - (time.monotonic() - steady)
+            if isinstance(error, TimeoutError) and abs(jump) > 60:  # orbax goes by the wall clock
+                _warn(
+                    f"the clock was set by {jump:.0f} s while a checkpoint was saved, and orbax took "
+                    "that for a time-out: this checkpoint was not saved, training goes on"
+                )
+                return
+            if found is None:
                 raise
             if is_main():
                 self._sweep()  # the part that was written holds room that is needed
-            full = f"The disk of {self.folder} is full"
-            if self._on_full == "continue":
-                _warn(f"{full}: this checkpoint was not saved, training goes on")
-                return
-            raise UserError(f"{full}: make room, then go on with the run by --resume.") from error
+            problem = f"The checkpoint cannot be saved in {self.folder} ({found.problem})"
+            if found.number in FULL:
+                problem = f"The disk of {self.folder} is full"
+                if self._on_full == "continue":
+                    _warn(f"{problem}: this checkpoint was not saved, training goes on")
+                    return
+            raise UserError(
+                f"{problem}: {found.remedy}, then go on with the run by --resume."
+            ) from error
 
 
 def _warn(sentence: str) -> None:
     print(f"warning: {printable(sentence)}", file=sys.stderr, flush=True)
-
-
-def _told_by_main(number: int) -> int:
-    """The first process's number, in all of them."""
-    if jax.process_count() == 1:
-        return number
-    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
 @contextlib.contextmanager
@@ -293,8 +338,5 @@ def _damage_shared():
         yield
     except Damaged as damage:
         problem = damage
-    found = problem is not None
-    if jax.process_count() > 1:
-        found = multihost_utils.process_allgather(np.array(found)).any()
-    if found:
+    if true_of_any(problem is not None):
         raise problem or Damaged("another process could not read it")

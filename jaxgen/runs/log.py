@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from jaxgen.errors import UserError
+from jaxgen.runs.durable import naming, replace_file, write_all
+from jaxgen.runs.events import Events
 from jaxgen.runs.run import Run
 
 
@@ -16,25 +19,27 @@ class MetricsLog:
     """
 
     def __init__(self, run: Run, first_step: int = 0):
-        from tensorboardX import SummaryWriter
-
         self.seconds = 0.0
         kept = [line for line in read_metrics(run.metrics) if line["step"] <= first_step]
         if kept:
             self.seconds = kept[-1]["seconds"]
-        draft = run.metrics.with_name(run.metrics.name + ".new")
-        draft.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        draft.replace(run.metrics)
-        self._file = run.metrics.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(run.folder), purge_step=first_step + 1)
+        replace_file(run.metrics, "".join(json.dumps(line) + "\n" for line in kept))
+        self._path = run.metrics
+        # Without a buffer: what a full disk did not take must not come again when the file is closed.
+        self._file = run.metrics.open("ab", buffering=0)
+        self._events = Events(run.folder, first_step)
 
     def write(self, step: int, metrics: Mapping[str, float], seconds: float) -> None:
-        """One line, on disk before this returns; seconds are those of this process."""
+        """One line, in the kernel's hands when this returns; seconds are those of this process."""
         record = {"step": step, **metrics, "seconds": round(self.seconds + seconds, 3)}
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
-        for name, value in metrics.items():
-            self._events.add_scalar(name, value, step)
+        with naming(self._path):
+            write_all(self._file, (json.dumps(record) + "\n").encode())
+        self._events.add(step, metrics)
+
+    def sync(self) -> None:
+        """Return when all lines are on the disk: none of a step that is saved may be lost."""
+        with naming(self._path):
+            os.fsync(self._file.fileno())
 
     def __enter__(self) -> "MetricsLog":
         return self

@@ -1,5 +1,6 @@
 """The loop: dispatch steps, log, look at held-out data, checkpoint. It knows no mathematics."""
 
+import functools
 import signal
 import threading
 import time
@@ -17,6 +18,8 @@ from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.log import MetricsLog, plot_curves
 from jaxgen.runs.progress import Progress
 from jaxgen.runs.run import Run
+from jaxgen.runs.verify import run_twice
+from jaxgen.runs.watchdog import Watchdog
 from jaxgen.training.metrics import to_floats
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
@@ -31,6 +34,8 @@ class Cadence:
     eval_every: int
     checkpoint_every: int
     steps_per_dispatch: int
+    checkpoint_seconds: float | None = None  # since the last checkpoint: another reason for one
+    verify_every: int = 0  # steps between two that are executed twice; 0: none is
 
     def is_due(self, step: int, every: int) -> bool:
         """True at every multiple, and at the end."""
@@ -39,9 +44,17 @@ class Cadence:
     def next_count(self, step: int) -> int:
         """Steps of the dispatch that starts at `step`: up to the next boundary, or a full one."""
         periods = (self.log_every, self.eval_every, self.checkpoint_every)
-        return min(
+        count = min(
             self.steps - step, self.dispatch_size, *(every - step % every for every in periods)
         )
+        if not self.verify_every:
+            return count
+        # The step that is executed twice is a dispatch of its own.
+        return min(count, max(self.verify_every - step % self.verify_every - 1, 1))
+
+    def verifies(self, step: int) -> bool:
+        """Whether a step is executed twice."""
+        return self.verify_every > 0 and step % self.verify_every == 0
 
     @property
     def dispatch_size(self) -> int:
@@ -60,6 +73,7 @@ def train(
     plan: Plan,
     checkpoints: Checkpoints,
     patience: int = 0,
+    patience_seconds: float | None = 0.0,
 ) -> State:
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
 
@@ -67,30 +81,43 @@ def train(
     the steps from `step` on, (count, B). Of several processes all train and save, the first judges,
     draws and logs. Ctrl-C and SIGTERM end the steps under way, save the state and raise Interrupted; a
     second Ctrl-C ends at once. Raises UserError where more than `patience` updates in a row are not
-    finite; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
+    finite, or where a step that was executed twice has other bits; the last checkpoint is of before. All
+    is saved in `checkpoints` when this returns. `patience_seconds`: the Watchdog's.
     """
     size = cadence.dispatch_size
     dispatch = plan.dispatch(task.step, data.train.take, size, state, patience)
+    twice = functools.partial(run_twice, dispatch, plan.shared, checkpoints)
     arrays = plan.put_arrays(data.train.arrays)
-    step, report = int(state.step), None
+    step, report, saved_at = int(state.step), None, time.monotonic()
     with (
+        Watchdog(run.folder, patience_seconds, jax.process_index()) as watchdog,
         checkpoints,
         StopRequest() as stop,
         Desk(task, data.test, cadence, run, plan, state) as desk,
     ):
         while step < cadence.steps:
+            watchdog.at(f"in the steps behind {step}")
             count = cadence.next_count(step)
             indices = order(step, size)
             _refuse_divergence(report, patience, checkpoints)
-            state, report = dispatch(state, arrays, indices, np.int32(count))
+            execute = twice if cadence.verifies(step + count) else dispatch
+            state, report = execute(state, arrays, indices, np.int32(count))
             step += count
             desk.advance(step)
-            saves, held_out = cadence.is_due(step, cadence.checkpoint_every), {}
+            saves = cadence.is_due(step, cadence.checkpoint_every)
+            if cadence.checkpoint_seconds is not None:
+                late = time.monotonic() - saved_at >= cadence.checkpoint_seconds
+                saves = saves or bool(plan.any(late))
+            held_out: dict[str, float] = {}
             if saves or desk.is_due(step):
                 _refuse_divergence(report, patience, checkpoints)
+                watchdog.at(f"logging step {step}")
                 held_out = desk.take(step, state, report)
             stopping = step < cadence.steps and bool(plan.any(stop.requested))
             if saves or stopping:
+                watchdog.at(f"saving step {step}")
+                desk.sync()
+                saved_at = time.monotonic()
                 checkpoints.save(plan.shared(state), held_out)
             if stopping:
                 kept = checkpoints.latest if is_main() else step  # a full disk may have kept it off
@@ -98,6 +125,7 @@ def train(
                 raise Interrupted(
                     f"stopped at step {step}, {what}: go on by --resume {run.folder.name}"
                 )
+        watchdog.at("saving the last step")
     if is_main():
         plot_curves(run)
     return state
@@ -131,6 +159,11 @@ class Desk:
     def advance(self, step: int) -> None:
         """The device has been given the steps up to this one."""
         self._progress.advance(step)
+
+    def sync(self) -> None:
+        """Return when what was logged is on the disk: a step that is saved is logged no second time."""
+        if self._log:
+            self._log.sync()
 
     def is_due(self, step: int) -> bool:
         """Whether this step is logged or judged."""

@@ -7,18 +7,25 @@ A manifest in JSON ends with the digest of all its other fields, so that damage 
 import hashlib
 import json
 import math
+import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import jax
+import jaxlib
 import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxgen.errors import UserError
+from jaxgen.runs.seal import is_intact, seal
 
 FORMAT = 1  # raised when an older reader would misread a manifest
+FREE = (  # fields of a run's that may change: how far, how it is kept, where its data lies, how it draws
+    "steps", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "on_full_disk",
+    "steps_per_dispatch", "skip_nonfinite", "data", "sampling",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,12 @@ class Manifest:
     metrics: dict[str, float]  # finite ones only
     leaves: dict[str, Leaf]
     files: dict[str, str] = field(default_factory=dict)  # path in the step's folder -> SHA-256
+    versions: dict[str, str] = field(default_factory=dict)  # of what computed it
 
     def to_json(self) -> str:
         """The manifest as text, sealed by its own digest."""
         fields = {"format": FORMAT, **asdict(self)}
-        return json.dumps(fields | {"sha256": own_digest(fields)}, indent=1)
+        return json.dumps(seal(fields), indent=1)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Manifest":
@@ -55,8 +63,9 @@ class Manifest:
         Raises ValueError where it is not as it was written, UserError where its format is newer.
         """
         fields = json.loads(text)
-        if not isinstance(fields, dict) or fields.pop("sha256", None) != own_digest(fields):
+        if not isinstance(fields, dict) or not is_intact(fields):
             raise ValueError("the manifest's own digest differs")
+        fields.pop("sha256")
         number = fields.pop("format")
         if number > FORMAT:
             raise UserError(
@@ -81,7 +90,14 @@ def describe(state: Any, step: int, config: Any = None, metrics: Mapping | None 
         path: replace(_outline(leaf), sha256=digest(to_host(leaf)))
         for path, leaf in by_path(state).items()
     }
-    return Manifest(step, config, finite, leaves)
+    return Manifest(step, config, finite, leaves, versions=versions())
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the last bits: jax, its compiler in jaxlib, and Python."""
+    return {
+        "jax": jax.__version__, "jaxlib": jaxlib.__version__, "Python": platform.python_version(),
+    }  # fmt: skip
 
 
 def changed_leaves(manifest: Manifest, state: Any) -> list[str]:
@@ -109,6 +125,27 @@ def refuse_other_model(manifest: Manifest, like: Any, config: Any, source: str) 
         f"{source} has {path} as {saved.get(path, 'nothing')}, and this model as "
         f"{here.get(path, 'nothing')}{more}: {_blame(manifest.config, config)}."
     )
+
+
+def refuse_other_config(manifest: Manifest, config: Any, source: str) -> None:
+    """Raise a UserError where a field that decides what is learnt is not as when the step was saved.
+
+    Fields that the version which saved it did not have are as it behaved.
+    """
+    saved, here = json.loads(json.dumps([manifest.config, config]))
+    for name, (old, new) in config_differences(saved, _known_to(saved, here)).items():
+        field = name.removeprefix("fields.")
+        if field.split(".")[0] not in FREE:
+            raise UserError(
+                f"{source} was saved with {field} {old}, and config.json has {new}: bring that file "
+                "back from a copy, or start another run."
+            )
+
+
+def _known_to(saved: Any, here: Any) -> Any:
+    if not isinstance(saved, dict) or not isinstance(here, dict):
+        return here if saved is not None else None
+    return {name: _known_to(value, here.get(name)) for name, value in saved.items()}
 
 
 def config_differences(saved: Any, current: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
@@ -147,11 +184,6 @@ def digest(array: np.ndarray) -> str:
 
 def _outline(leaf: Any) -> Leaf:
     return Leaf(tuple(leaf.shape), str(leaf.dtype))
-
-
-def own_digest(fields: dict) -> str:
-    """Over all formats the same: of the fields in sorted order."""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _blame(saved: Any, current: Any) -> str:

@@ -1,8 +1,28 @@
 """What a person sets of a run beside its experiment; no jax here, so that help is quick."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from jaxgen.errors import UserError, check
+
+
+class Guards(NamedTuple):
+    """What a run looks out for beside its own work: --watchdog and --verify-steps; 0: not at all."""
+
+    watchdog: float | None
+    verify_steps: int
+
+
+NO_GUARDS = Guards(0.0, 0)
+
+
+class Origin(NamedTuple):
+    """Another run whose weights a new one begins with, but for leaves whose path the pattern matches."""
+
+    run: str
+    without: str | None = None
 
 
 @dataclass(frozen=True)
@@ -23,3 +43,40 @@ class RunOptions:
     over fsdp, heads and feed-forward over model."""
     tune_allocator: bool = True
     """Linux with glibc: keep freed memory instead of returning it after each step (faster)."""
+    watchdog: float | None = None
+    """Seconds that a step, a save or a wait for other processes may take, before each thread's stack
+    is written into the run and the process ended; None: 20 times the slowest so far, at least 1800; 0:
+    any number."""
+    verify_steps: int = 0
+    """Execute each step of a multiple of this twice and compare the bits: finds memory and processors
+    that fail silently. 0: never."""
+
+    init_from: str | None = None
+    """Begin with the weights of another run of --runs, at its newest checkpoint; a run that is
+    resumed has its own."""
+    init_without: str | None = None
+    """A regular expression: leaves with such a path, as params/output, are not taken from there."""
+
+    def __post_init__(self):
+        if self.init_without is not None and self.init_from is None:
+            raise UserError("--init-without belongs to --init-from: name a run by that.")
+        check(self, "init_without", _is_pattern, "a regular expression")
+        check(self, "watchdog", lambda x: x is None or 0 <= x < 1e9, "a number of seconds, or 0")
+        check(self, "verify_steps", lambda x: 0 <= x < 2**31, "0 or more")
+
+    @property
+    def guards(self) -> Guards:
+        """What the run is to look out for."""
+        return Guards(self.watchdog, self.verify_steps)
+
+    @property
+    def origin(self) -> Origin | None:
+        """The run to begin with, if there is one."""
+        return None if self.init_from is None else Origin(self.init_from, self.init_without)
+
+
+def _is_pattern(text: str | None) -> bool:
+    try:
+        return text is None or bool(re.compile(text))
+    except re.error:
+        return False

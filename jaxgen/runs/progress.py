@@ -1,5 +1,6 @@
 """What a person sees of a run: a bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
@@ -41,7 +42,8 @@ class Progress:
             self._bar.update(self._task, completed=step, text=text)
         elif self._shows:
             left = (self._steps - step) / rate
-            print(f"step {step}/{self._steps}  {text}  {left:.0f} s left", flush=True)
+            with contextlib.suppress(BrokenPipeError):  # a run goes on when nobody looks any more
+                print(f"step {step}/{self._steps}  {text}  {left:.0f} s left", flush=True)
 
 
 def _make_bar():

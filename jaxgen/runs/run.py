@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxgen.errors import UserError
+from jaxgen.runs.durable import make_folder, replace_file, sync
+from jaxgen.runs.seal import NAME, is_intact, seal
 
 JSON_BYTES = 16_000_000  # above any vocabulary; in memory, JSON may take 25 times as much
 FORMAT = 2  # of config.json; raised when another reader would misread it or its checkpoints
@@ -29,6 +31,11 @@ class Run:
     def spec(self) -> Path:
         """What the model needs to know of its data."""
         return self.folder / "data.json"
+
+    @property
+    def origin(self) -> Path:
+        """Of a run that began with another one's weights: which, and what was left out."""
+        return self.folder / "origin.json"
 
     @property
     def metrics(self) -> Path:
@@ -83,8 +90,10 @@ def refuse_existing(folder: Path) -> None:
         )
 
 
-def create_run(root: Path, name: str, experiment: str, fields: dict, spec: dict) -> Run:
-    """Make a new run's directory, whole or not at all.
+def create_run(
+    root: Path, name: str, experiment: str, fields: dict, spec: dict, origin: dict | None = None
+) -> Run:
+    """Make a new run's directory, whole or not at all; `origin`: of the run that it began with.
 
     Raises UserError where it exists or may not be written.
     """
@@ -92,10 +101,13 @@ def create_run(root: Path, name: str, experiment: str, fields: dict, spec: dict)
     refuse_existing(run.folder)
     draft = Run(root / f".{name}.{os.getpid()}.new")
     try:
-        draft.samples.mkdir(parents=True)
+        make_folder(draft.samples)
         save_config(draft, experiment, fields)
         write_json(draft.spec, spec)
+        if origin is not None:
+            write_json(draft.origin, origin)
         draft.folder.rename(run.folder)
+        sync(root)
     except BaseException as error:
         shutil.rmtree(draft.folder, ignore_errors=True)
         if not isinstance(error, OSError):
@@ -149,14 +161,15 @@ def _refuse_foreign_files(run: Run) -> None:
 
 
 def write_json(path: Path, value) -> None:
-    """Write a file whole: under another name first, then renamed."""
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)
+    """Write an object, sealed by its digest, whole or not at all."""
+    replace_file(path, json.dumps(seal(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; a UserError where there is none."""
+    """The JSON object in a file; a UserError where there is none, or another than was written.
+
+    One without a seal is a person's own.
+    """
     try:
         if path.stat().st_size > JSON_BYTES:
             raise ValueError(f"it is larger than {JSON_BYTES // 10**6} MB")
@@ -170,6 +183,12 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not JSON ({error}): restore it from a copy.") from None
     if not isinstance(value, dict):
         raise UserError(f"{path} does not hold a JSON object: restore it from a copy.")
+    if NAME in value and not is_intact(value):
+        raise UserError(
+            f"{path} is damaged, its {NAME} is another: restore it from a copy, or, where you have "
+            f"edited it, take out its line {NAME}."
+        )
+    value.pop(NAME, None)
     return value
 
 

@@ -1,5 +1,6 @@
 """The command line as a stranger uses it: what it lists, refuses and prints."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -148,3 +149,35 @@ def test_equations_are_listed_and_shown(capsys):
     assert "attention.scaled-dot-product" in listed
     _main(["equations", "vae.gaussian-kl"])
     assert "Kingma" in capsys.readouterr().out
+
+
+STREAMS = {  # what the shell does with the output, the environment, the status, what stderr says
+    "closed": (">&-", {}, 0, ""),
+    "nobody reads": ("| true; exit ${PIPESTATUS[0]}", {}, 1, ""),
+    "ASCII": ("> out", {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}, 0, ""),
+    "full": ("> /dev/full", {}, 2, "error: No space left on device: make room.\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_standard_output_may_be_closed_narrow_or_full(tmp_path, case):
+    how, environment, status, said = STREAMS[case]
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m jaxgen equations {how}"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(TRAIN.parent)} | environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_sentence(tmp_path, capsys):
+    tiny = ["vae-digits", "--model.hidden-sizes", "7", "--batch-size", "8", "--runs", str(tmp_path)]
+    train([*tiny, "--steps", "2"])
+    metrics = tmp_path / "vae-digits" / "metrics.jsonl"
+    metrics.unlink()
+    metrics.mkdir()
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        run_command(train, ["--resume", "vae-digits", "--runs", str(tmp_path), "--steps", "3"])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said == f"error: {metrics}: Is a directory: move the folder out of the way.\n"

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +27,9 @@ from jaxgen.runs.manifest import (
     config_differences,
     describe,
     digest,
-    own_digest,
     to_host,
 )
+from jaxgen.runs.seal import own_digest
 from jaxgen.training.state import State
 
 CONFIG = {
@@ -568,6 +570,40 @@ def test_a_limit_on_files_is_a_full_disk_too(tmp_path, capfd):
         checkpoints.save(big_state(3))
     assert names(tmp_path) == ["1", "3"]
     assert "is full: this checkpoint was not saved" in capfd.readouterr().err
+
+
+# ---- Clocks and versions
+
+
+def test_a_clock_that_is_set_during_a_save_costs_that_checkpoint_alone(
+    tmp_path, capfd, monkeypatch
+):
+    """Orbax measures its patience by the wall clock, here one that gains two hours a look."""
+    looks = itertools.count(1)
+    real = time.time
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(make_state(1))
+        checkpoints.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda: real() + 7200 * next(looks))
+            checkpoints.save(make_state(2))
+            checkpoints.wait()
+        said = capfd.readouterr().err
+        assert re.match(r"warning: the clock was set by \d+ s while a checkpoint was saved", said)
+        assert_equal(checkpoints.restore(make_state(0)), make_state(1))
+        capfd.readouterr()
+        checkpoints.save(make_state(3))
+    assert_equal(restore(tmp_path), make_state(3))
+
+
+def test_a_step_of_other_versions_says_that_bits_may_differ(folder, capfd):
+    reseal(folder / "8", lambda fields: fields["versions"].update(jax="0.9.0"))
+    assert_equal(restore(folder), make_state(8))
+    (line,) = capfd.readouterr().err.splitlines()
+    now = f"jax {jax.__version__}"
+    assert line == f"warning: step 8 is of jax 0.9.0, here is {now}: bits may differ by some 1e-7"
+    assert_equal(restore(folder, reader=True), make_state(8))
+    assert capfd.readouterr().err == ""
 
 
 # ---- Leaves

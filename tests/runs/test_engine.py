@@ -2,15 +2,18 @@
 
 import json
 import math
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxgen.devices.runtime import prepare_process
 from jaxgen.errors import UserError
 from jaxgen.runs.log import MetricsLog, plot_curves, read_metrics
 from jaxgen.runs.loop import Cadence
@@ -179,3 +182,42 @@ def test_the_allocator_setting_ends_the_page_faults():
         for how in ("tuned", "plain")
     }  # fmt: skip
     assert faults["tuned"] * 50 < faults["plain"]
+
+
+PROGRAMS = """
+import sys
+from pathlib import Path
+from jaxgen.devices.runtime import prepare_process
+print(prepare_process())
+import jax
+print(jax.jit(lambda x: x * 2 + 1)(20.5))
+"""
+
+
+def run_programs(**environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAMS], capture_output=True, text=True, check=True,
+        env=os.environ | environment,
+    )  # fmt: skip
+
+
+def test_damaged_programs_are_replaced(tmp_path):
+    """Each warned at every start, since jax keeps what it finds."""
+    run_programs(JAX_COMPILATION_CACHE_DIR=str(tmp_path))
+    sound = {path: path.stat().st_size for path in tmp_path.glob("*-cache")}
+    assert sound
+    for path in sound:
+        path.write_bytes(path.read_bytes()[:100])
+    done = run_programs(JAX_COMPILATION_CACHE_DIR=str(tmp_path))
+    assert done.stderr == "" and done.stdout.endswith("42.0\n")
+    assert {path: path.stat().st_size for path in tmp_path.glob("*-cache")} == sound
+
+
+def test_a_user_without_a_home_keeps_no_programs(monkeypatch):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    for name in ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert "compiled programs are not kept (name a folder by" in prepare_process(allocator=False)

@@ -100,6 +100,8 @@ def read_idx(path: Path, num_dimensions: int) -> np.ndarray:
         raise UserError(f"{path} ends within its header: fetch it again.")
     shape = struct.unpack(f">{num_dimensions}I", content[4:header])
     size = math.prod(shape)
+    if size == 0:  # the other sizes may then be any, also such as no array has
+        raise UserError(f"{path} has the sizes {shape}, so it holds nothing: fetch it again.")
     if len(content) != header + size:
         what = "is cut short" if len(content) < header + size else "has bytes left over at its end"
         raise UserError(

@@ -125,7 +125,10 @@ DAMAGE = {
     "cut": (lambda content: content[:-1], "is cut short .164 bytes .*11, 5, 3.* need 165"),
     "no data": (lambda content: content[:16], "is cut short .0 bytes"),
     "trailing": (lambda content: content + b"\0", "has bytes left over at its end .166 bytes"),
-    "no images": (lambda content: idx(np.zeros((0, 5, 3))), r"shape \(0, 5, 3, 1\): give at least"),
+    "no images": (lambda content: idx(np.zeros((0, 5, 3))), r"the sizes \(0, 5, 3\), so it holds"),
+    "none of a size that no array has": (
+        lambda content: content[:4] + bytes(4) + b"\xff" * 8, "the sizes .0, 4294967295, 4294967295., so"
+    ),
     "other size": (lambda content: idx(np.zeros((11, 3, 5))), "differ .image sizes."),
     "fewer images": (lambda content: idx(np.zeros((10, 5, 3))), r"labels of shape \(11,\) for 10 "),
     "gigantic": (lambda content: content[:4] + b"\xff" * 12 + content[16:], "is cut short .165 b"),

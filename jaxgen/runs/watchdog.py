@@ -1,0 +1,81 @@
+"""A step, save or collective that never ends is noticed, told with every thread's stack, and ended."""
+
+import faulthandler
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from jaxgen.errors import printable
+
+LEAST_SECONDS = 1800.0  # of patience where no number was given: a program may compile for long
+TIMES_THE_SLOWEST = 20
+# From the first process that notices to its end: the others wait for the same, and tell where.
+GRACE_SECONDS = 5.0
+
+
+class Watchdog:
+    """Ends this process when it stays at one place too long; a context around what it watches.
+
+    Too long is `seconds`, or, where that is None, TIMES_THE_SLOWEST the slowest stay that ended, and
+    LEAST_SECONDS at least; 0 is never. Each process of a job writes `hang-RANK.txt` into the run's
+    folder: where it is, and the stack of each of its threads.
+    """
+
+    def __init__(
+        self, folder: Path, seconds: float | None, rank: int = 0, end: Callable = os._exit
+    ):
+        self._path, self._seconds, self._rank, self._end = (
+            folder / f"hang-{rank}.txt", seconds, rank, end,
+        )  # fmt: skip
+        self._place, self._stayed, self._slowest = "starting", 0.0, 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> "Watchdog":
+        if self._seconds != 0:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._done.set()
+
+    def at(self, place: str) -> None:
+        """The process has come to another place, such as `saving step 40`."""
+        self._slowest = max(self._slowest, self._stayed)
+        self._place, self._stayed = place, 0.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a stay may take."""
+        if self._seconds is not None:
+            return self._seconds
+        return max(LEAST_SECONDS, TIMES_THE_SLOWEST * self._slowest)
+
+    def _watch(self) -> None:
+        # The time that this thread has seen pass, since a machine that sleeps, or a process that was
+        # stopped and goes on, hangs nowhere.
+        last = time.monotonic()
+        while not self._done.wait(look := min(1.0, self.patience / 20)):
+            now = time.monotonic()
+            self._stayed += min(now - last, 2 * look)
+            last = now
+            if self._stayed > self.patience:
+                self._tell()
+                time.sleep(min(GRACE_SECONDS, self.patience))
+                self._end(1)
+                return
+
+    def _tell(self) -> None:
+        now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        where = f"process {self._rank} has been {self._place} for {self._stayed:.0f} s"
+        with self._path.open("w", encoding="utf-8") as file:
+            print(f"{now}: {where}\n", file=file, flush=True)
+            faulthandler.dump_traceback(file, all_threads=True)
+        said = (
+            f"{where}, and is ended: {self._path} has the stack of each thread; go on by --resume"
+        )
+        print(f"error: {printable(said)}", file=sys.stderr, flush=True)
