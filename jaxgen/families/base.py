@@ -117,10 +117,10 @@ class Experiment(ABC):
         return load(self.data, kind=self.kind)
 
     def order(self, data: Data) -> Order:
-        """The order in which examples are seen: every epoch another permutation."""
-        from jaxgen.data import Shuffled
+        """The order in which examples are seen: every epoch another one."""
+        from jaxgen.data import shuffled
 
-        return Shuffled(data.train.num_examples, self.examples_per_step, self.seed)
+        return shuffled(data.train.num_examples, self.examples_per_step, self.seed)
 
     @abstractmethod
     def build(self, spec: Any, trained: Mapping[str, Trained] | None = None) -> Task:

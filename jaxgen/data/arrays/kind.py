@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
+from jaxgen.data.datasets import Dataset
 from jaxgen.data.kind import Data, Kind, whole
 from jaxgen.errors import UserError
 
@@ -14,7 +14,7 @@ _NARROWED = {"float64": "float32", "int64": "int32", "uint64": "uint32"}
 
 
 @dataclass(frozen=True, eq=False)
-class Arrays:
+class Arrays(Dataset):
     """One split: arrays [n, ...] by name, of which a batch is the rows."""
 
     arrays: dict[str, np.ndarray]
@@ -23,10 +23,6 @@ class Arrays:
     def num_examples(self) -> int:
         """The number of rows, n."""
         return len(next(iter(self.arrays.values())))
-
-    def take(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
-        """The rows `indices` of every array, [B, ...]."""
-        return {name: array[indices] for name, array in arrays.items()}
 
 
 @dataclass(frozen=True)

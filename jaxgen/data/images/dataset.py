@@ -1,15 +1,16 @@
-"""A split of images in memory. Shape letters: B batch, C channels; n images in the split."""
+"""A split of images. Shape letters: B batch, C channels; n images in the split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+
+from jaxgen.data.datasets import Dataset
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class Images(Dataset):
     """Images as grey levels 0 .. `levels`, and their classes where the source has them.
 
     Attributes:
@@ -18,7 +19,7 @@ class Images:
       levels: the largest grey level, 255 for eight bits and 16 for the digits.
     """
 
-    arrays: dict[str, np.ndarray]
+    arrays: dict[str, Any]
     levels: int
 
     @property
@@ -26,12 +27,9 @@ class Images:
         """The number of images, n."""
         return len(self.arrays["image"])
 
-    def take(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
+    def finish(self, rows: Mapping[str, Any]) -> dict[str, Any]:
         """`image` float32 [B, height, width, C] = level / levels, in [0, 1]; `label` int32 [B]."""
         # A product with the reciprocal, since XLA turns the division by a constant into one:
         # written so, NumPy and every compiled loop agree in the last bit.
         scale = np.float32(1 / self.levels)
-        batch = {"image": arrays["image"][indices].astype(np.float32) * scale}
-        if "label" in arrays:
-            batch["label"] = arrays["label"][indices]
-        return batch
+        return dict(rows) | {"image": rows["image"].astype(np.float32) * scale}

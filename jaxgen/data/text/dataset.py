@@ -1,4 +1,4 @@
-"""A split of a text in memory. Shape letters: B batch, T sequence length; n tokens in the split."""
+"""A split of a text. Shape letters: B batch, T sequence length; n tokens in the split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from jaxgen.data.datasets import Dataset
 from jaxgen.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
-class Tokens:
+class Tokens(Dataset):
     """A text as one long row of tokens; an example is a window of it, one for every start.
 
     Attributes:
-      arrays: `tokens` int32 [n].
+      arrays: `tokens` [n], integers of any width; a batch has int32.
       seq_len: T, the tokens a model reads at once.
       num_characters: the characters of text that the n tokens stand for; None where the text
         cannot be had back from them (words). A loss in nats per token, times n / num_characters,
@@ -25,7 +26,7 @@ class Tokens:
       UserError: the text has no window of T tokens and the one that follows.
     """
 
-    arrays: dict[str, np.ndarray]
+    arrays: dict[str, Any]
     seq_len: int
     num_characters: int | None
 
@@ -45,8 +46,12 @@ class Tokens:
         """The number of windows, n − T: every start whose targets are in the text."""
         return len(self.arrays["tokens"]) - self.seq_len
 
-    def take(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
-        """Windows that start at `indices`: `tokens` [B, T], and `targets` [B, T] one later."""
+    def gather(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
+        """`windows` [B, T + 1] that start at `indices`."""
         offsets = np.arange(self.seq_len + 1, dtype=np.int32)
-        windows = arrays["tokens"][indices[:, None] + offsets[None, :]]
+        return {"windows": arrays["tokens"][indices[:, None] + offsets[None, :]]}
+
+    def finish(self, rows: Mapping[str, Any]) -> dict[str, Any]:
+        """`tokens` int32 [B, T], and `targets` [B, T] one later."""
+        windows = rows["windows"].astype(np.int32)
         return {"tokens": windows[:, :-1], "targets": windows[:, 1:]}
