@@ -9,6 +9,7 @@ import jax
 
 from jaxgen.data import Data, Order, spec_from_json
 from jaxgen.devices.choose import make_plan, reading_plan, wait_for_all
+from jaxgen.devices.feed import Feeding, Where, choose_feeding
 from jaxgen.devices.memory import explained_memory
 from jaxgen.devices.plan import Plan
 from jaxgen.devices.processes import is_main
@@ -24,10 +25,11 @@ from jaxgen.training.task import Task
 
 
 class Devices(NamedTuple):
-    """What was asked for: --parallel and --mesh; None: the usual."""
+    """What was asked for: --parallel, --mesh and --feed; None: the usual."""
 
     parallel: str | None = None
     mesh: str | None = None
+    feed: Where | None = None
 
 
 ONE = Devices("jit")
@@ -260,6 +262,7 @@ class Prepared(NamedTuple):
     order: Order
     plan: Plan
     state: State
+    feeding: Feeding
 
 
 def prepare(
@@ -272,11 +275,12 @@ def prepare(
     order = experiment.order(data)
     task = experiment.build(data.spec, trained or {})
     plan = make_plan(
-        *devices, batch_size=experiment.batch_size, accumulate=experiment.accumulate,
+        devices.parallel, devices.mesh, batch_size=experiment.batch_size, accumulate=experiment.accumulate,
         model_axes=task.model_axes,
     )  # fmt: skip
+    feeding = choose_feeding(devices.feed, data.train, experiment.examples_per_step)
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
-        return Prepared(task, order, plan, plan.init(task.init, experiment.seed))
+        return Prepared(task, order, plan, plan.init(task.init, experiment.seed), feeding)
 
 
 def _remedies(experiment: Experiment) -> str:
@@ -285,15 +289,17 @@ def _remedies(experiment: Experiment) -> str:
 
 
 def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, run: Run) -> None:
+    task, order, plan, state, feeding = prepared
     cadence = Cadence(
         experiment.steps, experiment.log_every, experiment.eval_every,
-        experiment.checkpoint_every, experiment.steps_per_dispatch,
+        experiment.checkpoint_every,
+        min(experiment.steps_per_dispatch, feeding.most_steps or experiment.steps_per_dispatch),
     )  # fmt: skip
-    task, order, plan, state = prepared
     if is_main():
-        print(plan.describe(state.params), flush=True)
+        print(f"{plan.describe(state.params)}; {feeding.describe()}", flush=True)
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
         train(
             task, state, data, order.indices_for, cadence, run, plan,
             _checkpoints(run, name, experiment, task.best), experiment.skip_nonfinite,
+            feeding.where,
         )  # fmt: skip

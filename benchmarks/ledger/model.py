@@ -66,7 +66,7 @@ def measure_step(
 ) -> dict[str, Any]:
     """One row: the step inside the dispatch that `jaxgen` trains with."""
     steps = 2 if short else experiment.steps_per_dispatch
-    task, order, plan, state = runner.prepare(experiment, data)
+    task, order, plan, state, _ = runner.prepare(experiment, data)
     indices, trips = order.indices_for(0, steps), np.int32(steps)
     arrays = plan.put_arrays(data.train.arrays)
     dispatch: Any = plan.dispatch(task.step, data.train.take, steps, state)

@@ -3,13 +3,14 @@
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxgen.devices.feed import Where, make_feed
 from jaxgen.devices.plan import Plan, Report
 from jaxgen.devices.processes import is_main
 from jaxgen.errors import Interrupted, UserError
@@ -20,6 +21,9 @@ from jaxgen.runs.run import Run
 from jaxgen.training.metrics import to_floats
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
+
+LIMITING = 0.1
+"""The share of time spent in waiting for data from which on a person is told."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,13 @@ class Cadence:
             self.steps - step, self.dispatch_size, *(every - step % every for every in periods)
         )
 
+    def dispatches(self, step: int) -> Iterator[tuple[int, int]]:
+        """(first step, number of steps) of every dispatch from `step` on."""
+        while step < self.steps:
+            count = self.next_count(step)
+            yield step, count
+            step += count
+
     @property
     def dispatch_size(self) -> int:
         """The most steps that a dispatch can have: no longer than the shortest period."""
@@ -60,31 +71,32 @@ def train(
     plan: Plan,
     checkpoints: Checkpoints,
     patience: int = 0,
+    where: Where = "device",
 ) -> State:
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
 
     `data` has the splits `train` and `test`; `order(step, count)` gives the training examples of
-    the steps from `step` on, (count, B). Of several processes all train and save, the first judges,
+    the steps from `step` on, (count, B), and `where` the training examples are meanwhile. Of several processes all train and save, the first judges,
     draws and logs. Ctrl-C and SIGTERM end the steps under way, save the state and raise Interrupted; a
     second Ctrl-C ends at once. Raises UserError where more than `patience` updates in a row are not
     finite; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
     """
     size = cadence.dispatch_size
-    dispatch = plan.dispatch(task.step, data.train.take, size, state, patience)
-    arrays = plan.put_arrays(data.train.arrays)
     step, report = int(state.step), None
+    feed = make_feed(where, plan, data.train, order, size, cadence.dispatches(step))
+    dispatch = plan.dispatch(task.step, feed.take, size, state, patience)
     with (
         checkpoints,
         StopRequest() as stop,
         Desk(task, data.test, cadence, run, plan, state) as desk,
+        feed,
     ):
-        while step < cadence.steps:
-            count = cadence.next_count(step)
-            indices = order(step, size)
+        for first, count in cadence.dispatches(step):
+            fed = feed.next(first, count, report)
             _refuse_divergence(report, patience, checkpoints)
-            state, report = dispatch(state, arrays, indices, np.int32(count))
-            step += count
-            desk.advance(step)
+            state, report = dispatch(state, feed.arrays, fed, np.int32(count))
+            step = first + count
+            desk.advance(step, feed.waited)
             saves, held_out = cadence.is_due(step, cadence.checkpoint_every), {}
             if saves or desk.is_due(step):
                 _refuse_divergence(report, patience, checkpoints)
@@ -114,6 +126,8 @@ class Desk:
         # No step's key: steps stay below 2^31 - 1.
         self._key = jax.random.fold_in(plan.local(state.key), 2**31 - 1)
         self._away = 0.0  # seconds spent beside training: held-out data, samples
+        self._waited = self._last_waited = 0.0  # of the rest: for data
+        self._last = 0.0
         self._start = time.perf_counter()
         first_step = int(state.step)
         self._log = MetricsLog(run, first_step) if is_main() else None
@@ -128,8 +142,9 @@ class Desk:
         if self._log:
             self._log.__exit__(*error)
 
-    def advance(self, step: int) -> None:
-        """The device has been given the steps up to this one."""
+    def advance(self, step: int, waited: float) -> None:
+        """The device has been given the steps up to this one; for data it waited so many seconds."""
+        self._waited = waited
         self._progress.advance(step)
 
     def is_due(self, step: int) -> bool:
@@ -156,8 +171,16 @@ class Desk:
                 self._task.sample(weights, self._key, self._run.sample_path(step))
         self._away += time.perf_counter() - paused
         if self._log:
-            self._log.write(step, values, time.perf_counter() - self._start - self._away)
+            seconds = time.perf_counter() - self._start - self._away
+            self._log.write(step, values, seconds)
             self._progress.show(step, values)
+            waited = (self._waited - self._last_waited) / (seconds - self._last)
+            if waited > LIMITING:
+                self._progress.say(
+                    f"the data limits this run: {waited:.0%} of the time since the last "
+                    "line went by in waiting for batches"
+                )
+            self._last, self._last_waited = seconds, self._waited
         return held_out
 
 
