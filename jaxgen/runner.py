@@ -275,8 +275,8 @@ def prepare(
     order = experiment.order(data)
     task = experiment.build(data.spec, trained or {})
     plan = make_plan(
-        devices.parallel, devices.mesh, batch_size=experiment.batch_size, accumulate=experiment.accumulate,
-        model_axes=task.model_axes,
+        devices.parallel, devices.mesh,
+        batch_size=experiment.batch_size, accumulate=experiment.accumulate, model_axes=task.model_axes,
     )  # fmt: skip
     feeding = choose_feeding(devices.feed, data.train, experiment.examples_per_step)
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):

@@ -20,14 +20,14 @@ import numpy as np
 from jaxtyping import Int, UInt
 
 ROUNDS = 12
-"""By measure first differences of 50 to a million examples pass chi-square with 4; the rest is margin."""
+"""First differences of 50 to a million examples pass chi-square with 4; the rest is margin."""
 
 
 def permuted(positions: Int[Any, "*B"], n: int, seed: Any, epoch: Any) -> Int[Any, "*B"]:
     """Which of the examples 0 .. n - 1 stands at each position, in the order of a seed and an epoch.
 
-    Works on NumPy arrays (int64 out) and, inside `jax.jit`, on JAX arrays (int32 out, n up to 2^31), with
-    one result; seed and epoch may be traced.
+    Works on NumPy arrays (int64 out) and, inside `jax.jit`, on JAX arrays (int32 out, n up to 2^31),
+    with one result; seed and epoch may be traced.
 
     Args:
       positions: 0 .. n - 1, any shape. n: from 1 to 2^62.
@@ -35,7 +35,7 @@ def permuted(positions: Int[Any, "*B"], n: int, seed: Any, epoch: Any) -> Int[An
     """
     bits = (n - 1).bit_length()
     if isinstance(positions, np.ndarray):
-        keys = round_keys(np.uint32(seed)[None], np.uint32(epoch)[None])
+        keys = round_keys(*np.array([[seed], [epoch]], np.uint32))
         wide = np.uint32 if n <= 2**32 else np.uint64
         values = np.atleast_1d(positions).astype(wide)
         values = _network(values, bits, keys)

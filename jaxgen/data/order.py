@@ -18,7 +18,6 @@ from jaxgen.data.bijection import permuted
 from jaxgen.data.datasets import Dataset
 from jaxgen.errors import UserError
 
-
 PERMUTED_EXAMPLES = 1 << 24
 """A permutation of more would take seconds and hundreds of megabytes at each epoch's beginning."""
 

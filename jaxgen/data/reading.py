@@ -15,7 +15,7 @@ def read_bytes(path: Path) -> bytes:
       UserError: there is no such file, it is a directory or a device, or the system does not let us
         read it.
     """
-    with _plain_errors(path):
+    with plain_errors(path):
         if path.exists() and not path.is_file() and not path.is_dir():
             raise UserError(f"{path} is a device or a pipe: name a file.")
         return path.read_bytes()
@@ -40,12 +40,12 @@ def file_names(folder: Path) -> list[str]:
     Raises:
       UserError: there is no such directory, or the system does not let us read it.
     """
-    with _plain_errors(folder):
+    with plain_errors(folder):
         return [path.name for path in folder.iterdir()]
 
 
 @contextlib.contextmanager
-def _plain_errors(path: Path) -> Iterator[None]:
+def plain_errors(path: Path) -> Iterator[None]:
     """One sentence in place of the system's error."""
     try:
         yield

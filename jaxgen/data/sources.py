@@ -9,6 +9,7 @@ random-tokens:SIZE  text: SIZE different tokens, independent and uniform, withou
 shakespeare         text: a million characters of plays, where they are on this machine
 text:FILE           text: a UTF-8 file
 tfds:NAME           images or text: a set of tensorflow-datasets
+tokens:FILE         text: tokens on disk, nanoGPT's .bin or what `jaxgen tokenize` writes
 """
 
 import importlib

@@ -134,7 +134,7 @@ class Split(Plan):
     def place(self, indices: np.ndarray, fetch: Callable = lambda indices: indices) -> Any:
         """As `Plan.place`; what several devices hold alike is fetched once."""
         split = self._sharding(PartitionSpec(None, AXES[:2]))
-        parts = split.addressable_devices_indices_map(indices.shape)
+        parts: Any = split.addressable_devices_indices_map(indices.shape)
         columns = {device: part[1].indices(indices.shape[1]) for device, part in parts.items()}
         fetched = {part: fetch(indices[:, slice(*part)]) for part in set(columns.values())}
 

@@ -76,10 +76,11 @@ def train(
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
 
     `data` has the splits `train` and `test`; `order(step, count)` gives the training examples of
-    the steps from `step` on, (count, B), and `where` the training examples are meanwhile. Of several processes all train and save, the first judges,
-    draws and logs. Ctrl-C and SIGTERM end the steps under way, save the state and raise Interrupted; a
-    second Ctrl-C ends at once. Raises UserError where more than `patience` updates in a row are not
-    finite; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
+    the steps from `step` on, (count, B); `where` says how they come to the devices. Of several
+    processes all train and save, the first judges, draws and logs. Ctrl-C and SIGTERM end the steps
+    under way, save the state and raise Interrupted; a second Ctrl-C ends at once. Raises UserError where
+    more than `patience` updates in a row are not finite; the last checkpoint is of before. All is saved
+    in `checkpoints` when this returns.
     """
     size = cadence.dispatch_size
     step, report = int(state.step), None

@@ -58,7 +58,8 @@ def trained(experiment, data, devices, where):
             fed = feed.next(step, count)
             state, report = dispatch(state, feed.arrays, fed, np.int32(count))
             found.append({name: value.hex() for name, value in to_floats(report.metrics).items()})
-    return found, [np.asarray(leaf).tobytes().hex() for leaf in jax.tree.leaves(plan.local(state.params))]
+    params = jax.tree.leaves(plan.local(state.params))
+    return found, [np.asarray(leaf).tobytes().hex() for leaf in params]
 
 for name, *devices in CASES:
     data = EXPERIMENTS[name].load()
@@ -136,9 +137,9 @@ def test_what_the_thread_meets_is_raised_where_its_batch_is_due():
         pytest.raises(UserError, match=r"^The file was cut short\.$"),
         Ahead(PLAN, Rows(fails_at=3), InOrder(50, 4).indices_for, 1, dispatches) as feed,
     ):
-        for number, (step, count) in enumerate(dispatches):
+        for step, count in dispatches:
             feed.next(step, count)
-    assert number == 3 and threading.active_count() == threads
+    assert step == 3 and threading.active_count() == threads
 
 
 def test_the_time_spent_in_waiting_is_counted():

@@ -1,7 +1,7 @@
 """A split of a text. Shape letters: B batch, T sequence length; n tokens in the split."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class Tokens(Dataset):
       num_characters: the characters of text that the n tokens stand for; None where the text
         cannot be had back from them (words). A loss in nats per token, times n / num_characters,
         is in nats per character, which compares tokenizers fairly.
+      judged: how many of the windows side by side `side_by_side` takes; None: all.
 
     Raises:
       UserError: the text has no window of T tokens and the one that follows.
@@ -29,6 +30,7 @@ class Tokens(Dataset):
     arrays: dict[str, Any]
     seq_len: int
     num_characters: int | None
+    judged: int | None = None
 
     def __post_init__(self):
         num_tokens = len(self.arrays["tokens"])
@@ -45,6 +47,38 @@ class Tokens(Dataset):
     def num_examples(self) -> int:
         """The number of windows, n − T: every start whose targets are in the text."""
         return len(self.arrays["tokens"]) - self.seq_len
+
+    @property
+    def num_windows(self) -> int:
+        """The number of windows side by side, the last of which may end with the text."""
+        return -(-(len(self.arrays["tokens"]) - 1) // self.seq_len)
+
+    def sampled(self, count: int) -> "Tokens":
+        """The same tokens, of which `count` windows at equal distances are judged."""
+        return replace(self, judged=count if count < self.num_windows else None)
+
+    def side_by_side(self, size: int) -> Iterator[dict[str, np.ndarray]]:
+        """Batches of `size` windows that overlap in no target: each token but the first is one once.
+
+        `tokens` and `targets` int32 [size, T], and `counted` [size, T], which is false behind the end.
+        Of a part, if one is to be judged, the windows lie at equal distances.
+        """
+        tokens, last = self.arrays["tokens"], len(self.arrays["tokens"]) - 1
+        count = self.judged or self.num_windows
+        windows = np.arange(count, dtype=np.int64) * self.num_windows // count
+        for first in range(0, count, size):
+            starts = np.full(size, last, np.int64)
+            chosen = windows[first : first + size] * self.seq_len
+            starts[: len(chosen)] = chosen
+            places = starts[:, None] + np.arange(self.seq_len + 1)
+            read = tokens[np.minimum(places, last)].astype(np.int32)
+            counted = places[:, 1:] <= last
+            # Zeros behind the end, in inputs and targets.
+            yield {
+                "tokens": np.where(places[:, :-1] < last, read[:, :-1], 0),
+                "targets": np.where(counted, read[:, 1:], 0),
+                "counted": counted,
+            }
 
     def gather(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
         """`windows` [B, T + 1] that start at `indices`."""
