@@ -102,9 +102,19 @@ class KeyedShuffle(_Epochs):
 
     def indices(self, step: int) -> Int[np.ndarray, " B"]:
         """The examples of step 0, 1, 2, …."""
-        epoch, batch = divmod(step, self.batches_per_epoch)
-        positions = batch * self.batch_size + np.arange(self.batch_size)
-        found = permuted(positions, self.num_examples, self.seed, epoch)
+        return self.indices_for(step, 1)[0]
+
+    def indices_for(self, first_step: int, count: int) -> Int[np.ndarray, "count B"]:
+        """The examples of `count` steps from `first_step` on, those of an epoch all at once."""
+        steps = np.arange(first_step, first_step + count)
+        epochs, batches = np.divmod(steps, self.batches_per_epoch)
+        positions = batches[:, None] * self.batch_size + np.arange(self.batch_size)
+        found = np.concatenate(
+            [
+                permuted(positions[epochs == epoch], self.num_examples, self.seed, int(epoch))
+                for epoch in np.unique(epochs)
+            ]
+        )
         return found.astype(np.int32) if self.num_examples <= 2**31 else found
 
 
