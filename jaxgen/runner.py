@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxgen.data import Data, Order, spec_from_json
+from jaxgen.data.identity import changes, content
 from jaxgen.devices.choose import make_plan, reading_plan, wait_for_all
 from jaxgen.devices.feed import Feeding, Where, choose_feeding
 from jaxgen.devices.memory import explained_memory
@@ -38,12 +39,13 @@ OWN = "own:"  # in config.json before the class of an experiment that no preset 
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run on disk, with the experiment and the data spec that it was started with."""
+    """A run on disk, with the experiment, the data spec and the data's digests of its start."""
 
     run: Run
     name: str
     experiment: Experiment
     spec: Any
+    content: Any = None
 
     @property
     def root(self) -> Path:
@@ -77,7 +79,7 @@ def load_run(folder: Path, own: Experiment | None = None) -> SavedRun:
     try:
         if spec["kind"] != experiment.kind:
             raise ValueError(f"{name} takes {experiment.kind}")
-        return SavedRun(run, name, experiment, spec_from_json(spec))
+        return SavedRun(run, name, experiment, spec_from_json(spec), spec.get("content"))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.spec} is damaged ({error!r}): restore it from a copy.") from None
 
@@ -95,7 +97,8 @@ def start(
     prepared = prepare(experiment, data, devices, trained)
     if is_main():
         fields = to_json(experiment)
-        run = create_run(root, name, experiment_name, fields, data.spec.to_json())
+        spec = data.spec.to_json() | {"content": content(data)}
+        run = create_run(root, name, experiment_name, fields, spec)
     wait_for_all("the run's directory")
     _train(experiment, experiment_name, data, prepared, run)
     return run
@@ -245,12 +248,24 @@ def _checkpoints(
 
 
 def load_same(saved: SavedRun) -> Data:
-    """The run's data, which must still be what it was started with."""
+    """The run's data, which must still be what it was started with.
+
+    Raises UserError with what differs; a run of before digests were kept is compared by its spec alone.
+    """
     data = saved.experiment.load()
-    if data.spec != saved.spec:
+    found, kept = data.spec.to_json(), saved.spec.to_json()
+    differing = [f"another {name}" for name in found if found[name] != kept.get(name)]
+    try:
+        if not differing and saved.content is not None:
+            differing = changes(saved.content, content(data))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{saved.run.spec} is damaged ({error!r}): restore it from a copy."
+        ) from None
+    if differing:
         raise UserError(
             f"The data of --data {saved.experiment.data} has changed since {saved.run.folder} was "
-            "started (image size or vocabulary): bring the old data back, or start another run."
+            f"started ({', '.join(differing)}): bring the old data back, or start another run."
         )
     return data
 

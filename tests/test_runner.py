@@ -306,9 +306,28 @@ def test_changed_data_is_noticed(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("abcdefgh " * 100)
     train("gpt-python", tmp_path, "--steps", "2", "--data", f"text:{text}")
-    text.write_text("abcdefghij " * 100)
-    with pytest.raises(UserError, match="has changed since"):
-        train_command(["--resume", "run", "--runs", str(tmp_path), "--steps", "4"])
+    for changed, what in (
+        ("abcdefghij " * 100, "(another tokenizer)"),
+        ("abcdefgh " * 99 + "abcdefhg ", "(another held-out 'tokens')"),
+        ("bacdefgh " + "abcdefgh " * 99, "(another first_token)"),
+        ("abdcefgh " + "abcdefgh " * 99, "(another training 'tokens')"),
+        ("abcdefgh " * 101, "(746 training examples then, 754 now, another training 'tokens', 26 "),
+    ):
+        text.write_text(changed)
+        for command in (
+            ["train", "--resume", "run", "--runs", str(tmp_path), "--steps", "4"],
+            ["evaluate", str(tmp_path / "run")],
+        ):
+            with pytest.raises(UserError, match="has changed since") as error:
+                _main(command)
+            assert what in str(error.value)
+    text.write_text("abcdefgh " * 100)
+    train_command(["--resume", "run", "--runs", str(tmp_path), "--steps", "4"])
+    saved = json.loads((tmp_path / "run" / "data.json").read_text())
+    for damaged in ([], {"train": 1}, {"train": {"examples": 1}, "test": {}}):
+        (tmp_path / "run" / "data.json").write_text(json.dumps(saved | {"content": damaged}))
+        with pytest.raises(UserError, match=r"data.json is damaged"):
+            _main(["evaluate", str(tmp_path / "run")])
 
 
 def test_divergence_stops_the_run_with_the_remedy(tmp_path, allow_nans):
