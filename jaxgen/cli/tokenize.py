@@ -33,7 +33,7 @@ def tokenize(args: list[str]) -> None:
         raise UserError(f"--eos: {options.tokenizer} have no <EOS>; choose --tokenizer words.")
     if options.out.exists():
         raise UserError(f"{options.out} exists: give another --out, or take it away first.")
-    from jaxgen.data.text.prepared import printed
+    from jaxgen.data.progress import printed
     from jaxgen.data.text.streams import tokenizer_of, whole
     from jaxgen.data.text.token_file import open_tokens, write_tokens
 

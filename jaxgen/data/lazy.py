@@ -127,6 +127,23 @@ class Part(Lazy):
         return f"{self._whole.digest()}[{self._start}:{self._start + len(self)}]"
 
 
+class Chosen(Lazy):
+    """Some rows of something lazy, in an order of their own."""
+
+    def __init__(self, whole: Any, rows: np.ndarray):
+        self._whole, self._rows = whole, rows
+        self.shape, self.dtype = (len(rows), *whole.shape[1:]), whole.dtype
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """The rows at indices of any shape, copied."""
+        return self._whole[self._rows[indices]]
+
+    def digest(self) -> str:
+        """That of the whole, and which rows they are."""
+        rows = hashlib.sha256(self._rows.astype("<i8").tobytes()).hexdigest()
+        return f"{self._whole.digest()}[{rows[:16]}]"
+
+
 def digest_bytes(content: np.ndarray) -> str:
     """SHA-256 of bytes [n]: of all up to 64 MiB, beyond of the length and 256 blocks of 64 KiB.
 

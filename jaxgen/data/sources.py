@@ -2,6 +2,7 @@
 
 digits              images: 1,797 handwritten digits, 8 × 8; comes with the package
 fashion-mnist       images: Fashion-MNIST, 28 × 28, where it is on this machine
+folder:DIR          images: PNG, JPEG or WebP files, a folder a class or all in one
 idx:DIR             images: a folder of files in MNIST's format, gzipped or not
 npz:FILE            images: arrays in NumPy's archive format
 python-reference    text: Python's language reference; comes with Python

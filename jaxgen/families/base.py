@@ -58,8 +58,9 @@ class Experiment(ABC):
     batch_size: int = 64
     """B, examples in a step."""
     data: str = "digits"
-    """Where the data comes from: images are digits, fashion-mnist, idx:DIR, npz:FILE, tfds:NAME; text is
-    python-reference, shakespeare, text:FILE, tokens:FILE, tfds:NAME, random-tokens:SIZE."""
+    """Where the data comes from: images are digits, fashion-mnist, folder:DIR, idx:DIR, npz:FILE,
+    tfds:NAME; text is python-reference, shakespeare, text:FILE, tokens:FILE, tfds:NAME,
+    random-tokens:SIZE."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
     checkpoint_every: int = 500
@@ -134,3 +135,22 @@ class Experiment(ABC):
         raise UserError(
             f"{type(self).__name__} has no cost table: give its family a `costs`, or leave it out here."
         )
+
+
+@dataclass(frozen=True)
+class OfImages(Experiment):
+    """An experiment on images."""
+
+    kind: ClassVar[str] = "images"
+    resize: int | None = None
+    """N: pictures are scaled, and cut at their centre, to N × N pixels; None: all are of one size."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self, "resize", lambda x: x is None or 1 <= x <= 4096, "1 to 4096")
+
+    def load(self) -> Data:
+        """Read the data; a UserError says what is wrong with it."""
+        from jaxgen.data import load
+
+        return load(self.data, kind=self.kind, resize=self.resize)

@@ -3,12 +3,12 @@
 import hashlib
 import shutil
 import sys
-import time
 from pathlib import Path
 
 from jaxgen.data.cache import cache_folder, only_one
+from jaxgen.data.progress import printed
 from jaxgen.data.reading import plain_errors
-from jaxgen.data.text.streams import Stretch, Tell, survey, tokenizer_of
+from jaxgen.data.text.streams import Stretch, survey, tokenizer_of
 from jaxgen.data.text.token_file import FileTokens, open_tokens, write_tokens
 from jaxgen.data.text.tokenizers import Tokenizer, find_tokenizer
 from jaxgen.errors import UserError
@@ -64,16 +64,3 @@ def _made(folder: Path, text: Stretch, tokenizer: str) -> tuple[FileTokens, File
 def _sha256(text: Stretch) -> str:
     with plain_errors(text.path), text.path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def printed(what: str, seconds: float = 2.0) -> Tell:
-    """Prints how far a work has come, at most once in so many seconds."""
-    last = time.monotonic()
-
-    def tell(share: float) -> None:
-        nonlocal last
-        if time.monotonic() - last >= seconds:
-            last = time.monotonic()
-            print(f"{what}: {share:.0%}", file=sys.stderr, flush=True)
-
-    return tell

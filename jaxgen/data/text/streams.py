@@ -5,12 +5,13 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxgen.data.progress import Tell
 from jaxgen.data.reading import plain_errors
 from jaxgen.data.text.tokenizers import ByteTokenizer, CharacterTokenizer, Tokenizer, WordTokenizer
 from jaxgen.errors import UserError
@@ -18,9 +19,6 @@ from jaxgen.errors import UserError
 CHUNK_BYTES = 1 << 22
 MARK = codecs.BOM_UTF8
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-Tell = Callable[[float], None]
-"""Is told the share of the work that is done, from 0 to 1."""
 
 
 class Stretch(NamedTuple):

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgen.data.lazy import Mapped, Part
+from jaxgen.data.progress import Tell
 from jaxgen.data.reading import plain_errors
-from jaxgen.data.text.streams import Stretch, Tell, chunks
+from jaxgen.data.text.streams import Stretch, chunks
 from jaxgen.data.text.tokenizers import (
     NumberTokenizer,
     Tokenizer,
