@@ -1,5 +1,6 @@
 """From an experiment to a finished run, and back from a run to its trained model."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,7 +146,8 @@ def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") 
 def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]:
     """The held-out metrics of a run's checkpoint, named as in metrics.jsonl, and its step."""
     task, state = restore(saved.experiment, saved, checkpoint)
-    return judged(own(task, "evaluate", saved.experiment), state, load_same(saved))
+    evaluate = own(task, "evaluate", saved.experiment)
+    return judged(evaluate, state, held_out(saved.experiment, load_same(saved)))
 
 
 def own(task: Task, name: str, experiment: Experiment) -> Any:
@@ -158,9 +160,22 @@ def own(task: Task, name: str, experiment: Experiment) -> Any:
     return function
 
 
-def judged(evaluate: Callable, state: State, data: Data) -> dict[str, int | float]:
+def held_out(experiment: Experiment, data: Data) -> Any:
+    """What is judged of the held-out part; where that is not all of it, a person is told."""
+    part = experiment.held_out(data)
+    if part is not data.test and is_main():
+        judged = getattr(part, "judged", None) or part.num_examples
+        print(
+            f"judged on {judged:,} of {data.test.num_judged:,} held-out examples, always the same, at equal "
+            "distances (--eval-batches)",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+    return part
+
+
+def judged(evaluate: Callable, state: State, part: Any) -> dict[str, int | float]:
     """The held-out metrics of a state, and its step."""
-    metrics = evaluate(state.weights, data.test)
+    metrics = evaluate(state.weights, part)
     found = {f"eval/{name}": float(value) for name, value in metrics.items()}
     return {"step": int(state.step)} | found
 
@@ -314,7 +329,7 @@ def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, ru
         print(f"{plan.describe(state.params)}; {feeding.describe()}", flush=True)
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
         train(
-            task, state, data, order.indices_for, cadence, run, plan,
+            task, state, replace(data, test=held_out(experiment, data)), order.indices_for, cadence, run, plan,
             _checkpoints(run, name, experiment, task.best), experiment.skip_nonfinite,
             feeding.where,
         )  # fmt: skip

@@ -303,31 +303,37 @@ def test_a_prompt_that_cannot_be_read_is_refused_before_training(tmp_path):
 
 
 def test_changed_data_is_noticed(tmp_path):
+    """What differs is said, to --resume and to evaluate: both ask `load_same`."""
     text = tmp_path / "text.txt"
     text.write_text("abcdefgh " * 100)
-    train("gpt-python", tmp_path, "--steps", "2", "--data", f"text:{text}")
+    folder = train("gpt-python", tmp_path, "--steps", "2", "--data", f"text:{text}")
+    saved = runner.load_run(folder)
     for changed, what in (
         ("abcdefghij " * 100, "(another tokenizer)"),
         ("abcdefgh " * 99 + "abcdefhg ", "(another held-out 'tokens')"),
         ("bacdefgh " + "abcdefgh " * 99, "(another first_token)"),
         ("abdcefgh " + "abcdefgh " * 99, "(another training 'tokens')"),
-        ("abcdefgh " * 101, "(746 training examples then, 754 now, another training 'tokens', 26 "),
+        (
+            "abcdefgh " * 101,
+            "(794 training examples then, 802 now, another training 'tokens', 74 held-out examples "
+            "then, 75 now, another held-out 'tokens')",
+        ),
     ):
         text.write_text(changed)
-        for command in (
-            ["train", "--resume", "run", "--runs", str(tmp_path), "--steps", "4"],
-            ["evaluate", str(tmp_path / "run")],
-        ):
-            with pytest.raises(UserError, match="has changed since") as error:
-                _main(command)
-            assert what in str(error.value)
+        with pytest.raises(UserError, match="has changed since") as error:
+            runner.load_same(saved)
+        assert what in str(error.value)
+    with pytest.raises(UserError, match="has changed since"):
+        _main(["evaluate", str(folder)])
+    with pytest.raises(UserError, match="has changed since"):
+        train_command(["--resume", "run", "--runs", str(tmp_path), "--steps", "4"])
     text.write_text("abcdefgh " * 100)
-    train_command(["--resume", "run", "--runs", str(tmp_path), "--steps", "4"])
-    saved = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert runner.load_same(saved).train.num_examples == 794
+    kept = json.loads((folder / "data.json").read_text())
     for damaged in ([], {"train": 1}, {"train": {"examples": 1}, "test": {}}):
-        (tmp_path / "run" / "data.json").write_text(json.dumps(saved | {"content": damaged}))
+        (folder / "data.json").write_text(json.dumps(kept | {"content": damaged}))
         with pytest.raises(UserError, match=r"data.json is damaged"):
-            _main(["evaluate", str(tmp_path / "run")])
+            runner.load_same(runner.load_run(folder))
 
 
 def test_divergence_stops_the_run_with_the_remedy(tmp_path, allow_nans):

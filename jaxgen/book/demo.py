@@ -67,7 +67,9 @@ def _outcome(name: str, experiment: Experiment, folder: Path) -> Outcome:
     after = runner.judge(runner.load_run(folder))
     data = experiment.load()
     task, order, _, state, _ = runner.prepare(experiment, data)
-    before = runner.judged(runner.own(task, "evaluate", experiment), state, data)[f"eval/{metric}"]
+    before = runner.judged(runner.own(task, "evaluate", experiment), state, data.test)[
+        f"eval/{metric}"
+    ]
     seconds = step_seconds(
         task, state, data.train, order.indices_for, experiment.steps_per_dispatch
     )

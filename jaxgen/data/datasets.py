@@ -23,6 +23,11 @@ Batch = dict[str, np.ndarray]
 """A batch by name, batch axis first; inside `jax.jit` the same dict holds JAX arrays."""
 
 
+def spread(count: int, total: int) -> np.ndarray:
+    """`count` of 0 .. total - 1 at equal distances, the first one among them."""
+    return np.arange(min(count, total), dtype=np.int64) * total // min(count, total)
+
+
 class Dataset(ABC):
     """One split: `take(arrays, indices)` is the batch of those examples."""
 
@@ -41,6 +46,20 @@ class Dataset(ABC):
     def finish(self, rows: Mapping[str, Any]) -> dict[str, Any]:
         """The batch that `gather` has brought together: arithmetic only."""
         return dict(rows)
+
+    @abstractmethod
+    def sampled(self, count: int) -> "Dataset":
+        """Of a held-out part `count` examples to judge: at equal distances, always the same."""
+
+    @property
+    def num_judged(self) -> int:
+        """How many examples `sampled` chooses from."""
+        return self.num_examples
+
+    @property
+    def judged_by_default(self) -> int:
+        """How many of them are judged unless a person says so."""
+        return self.num_examples
 
     def take(self, arrays: Mapping[str, Any], indices: Any) -> dict[str, Any]:
         """The batch of the examples `indices` [B], as a pure function of `arrays`."""

@@ -12,7 +12,7 @@ from jaxgen.errors import UserError, check
 
 if TYPE_CHECKING:
     from jaxgen.costs.table import Table
-    from jaxgen.data import Data, Order
+    from jaxgen.data import Data, Dataset, Order
     from jaxgen.training.state import Weights
     from jaxgen.training.task import Task
 
@@ -67,6 +67,9 @@ class Experiment(ABC):
     """Steps between two checkpoints; the last step is always saved."""
     eval_every: int = 500
     """Steps between two looks at the held-out data with a sample; the last step always has one."""
+    eval_batches: int | None = None
+    """Batches of held-out examples (windows of a text) that a look judges, always the same, at equal
+    distances. None: all, up to 2^17 tokens or 2^23 pixels."""
     keep_checkpoints: int = 2
     """How many of the newest checkpoints stay; the one with the best held-out metric stays too."""
     on_full_disk: Literal["stop", "continue"] = "stop"
@@ -87,6 +90,7 @@ class Experiment(ABC):
         for name in (*counts, "keep_checkpoints", "steps_per_dispatch"):
             check(self, name, lambda x: x >= 1, "1 or more")
         check(self, "ema_decay", lambda x: x is None or 0 <= x < 1, "0 or more, below 1, or None")
+        check(self, "eval_batches", lambda x: x is None or x >= 1, "1 or more")
         check(self, "skip_nonfinite", lambda x: x >= 0, "0 or more")
         check(
             self, "accumulate", lambda x: x >= 1 and self.batch_size % x == 0,
@@ -122,6 +126,13 @@ class Experiment(ABC):
         from jaxgen.data import shuffled
 
         return shuffled(data.train.num_examples, self.examples_per_step, self.seed)
+
+    def held_out(self, data: Data) -> Dataset:
+        """What is judged of the held-out part: all of a small one, a fixed sample of a large one."""
+        count = data.test.judged_by_default
+        if self.eval_batches is not None:
+            count = self.eval_batches * self.batch_size
+        return data.test if count >= data.test.num_judged else data.test.sampled(count)
 
     @abstractmethod
     def build(self, spec: Any, trained: Mapping[str, Trained] | None = None) -> Task:

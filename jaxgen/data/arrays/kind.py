@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgen.data.datasets import Dataset
+from jaxgen.data.datasets import Dataset, spread
 from jaxgen.data.kind import Data, Kind, whole
 from jaxgen.errors import UserError
 
@@ -18,6 +18,10 @@ class Arrays(Dataset):
     """One split: arrays [n, ...] by name, of which a batch is the rows."""
 
     arrays: dict[str, np.ndarray]
+
+    def sampled(self, count: int) -> "Arrays":
+        """So many rows, at equal distances."""
+        return Arrays(self.gather(self.arrays, spread(count, self.num_examples)))
 
     @property
     def num_examples(self) -> int:

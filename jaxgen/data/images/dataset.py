@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxgen.data.datasets import Dataset
+from jaxgen.data.datasets import Dataset, spread
+
+JUDGED_PIXELS = 2**23
+"""10,699 images of 28 × 28, 682 of 64 × 64 in colour."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +24,16 @@ class Images(Dataset):
 
     arrays: dict[str, Any]
     levels: int
+
+    def sampled(self, count: int) -> "Images":
+        """So many images, at equal distances, in memory."""
+        return Images(self.gather(self.arrays, spread(count, self.num_examples)), self.levels)
+
+    @property
+    def judged_by_default(self) -> int:
+        """All, up to JUDGED_PIXELS numbers."""
+        pixels = int(np.prod(self.arrays["image"].shape[1:]))
+        return min(self.num_examples, max(1, JUDGED_PIXELS // pixels))
 
     @property
     def num_examples(self) -> int:

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from jaxgen.data.datasets import Dataset
+from jaxgen.data.datasets import Dataset, spread
 from jaxgen.errors import UserError
+
+JUDGED_TOKENS = 2**17
+"""A tenth of Shakespeare has 111,540 characters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,16 @@ class Tokens(Dataset):
         """The number of windows side by side, the last of which may end with the text."""
         return -(-(len(self.arrays["tokens"]) - 1) // self.seq_len)
 
+    @property
+    def num_judged(self) -> int:
+        """The windows side by side."""
+        return self.num_windows
+
+    @property
+    def judged_by_default(self) -> int:
+        """All, up to JUDGED_TOKENS tokens."""
+        return min(self.num_windows, max(1, JUDGED_TOKENS // self.seq_len))
+
     def sampled(self, count: int) -> "Tokens":
         """The same tokens, of which `count` windows at equal distances are judged."""
         return replace(self, judged=count if count < self.num_windows else None)
@@ -65,7 +78,7 @@ class Tokens(Dataset):
         """
         tokens, last = self.arrays["tokens"], len(self.arrays["tokens"]) - 1
         count = self.judged or self.num_windows
-        windows = np.arange(count, dtype=np.int64) * self.num_windows // count
+        windows = spread(count, self.num_windows)
         for first in range(0, count, size):
             starts = np.full(size, last, np.int64)
             chosen = windows[first : first + size] * self.seq_len

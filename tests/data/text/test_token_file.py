@@ -289,7 +289,7 @@ def test_windows_side_by_side_predict_each_token_once():
     (sample,) = whole.sampled(2).side_by_side(4)  # of five windows the first and the third
     assert sample["tokens"][:2].tolist() == [[1, 2, 3, 4, 5], [11, 12, 13, 14, 15]]
     assert sample["counted"].tolist() == [[True] * 5] * 2 + [[False] * 5] * 2
-    assert whole.sampled(5).judged is None
+    assert whole.sampled(5).judged is None and whole.num_judged == 5
     assert (
         json.dumps([batch["tokens"].dtype.name for batch in batches])
         == '["int32", "int32", "int32"]'
