@@ -166,8 +166,8 @@ def held_out(experiment: Experiment, data: Data) -> Any:
     if part is not data.test and is_main():
         judged = getattr(part, "judged", None) or part.num_examples
         print(
-            f"judged on {judged:,} of {data.test.num_judged:,} held-out examples, always the same, at equal "
-            "distances (--eval-batches)",
+            f"judged on {judged:,} of {data.test.num_judged:,} held-out examples, always the same, at "
+            "equal distances (--eval-batches)",
             file=sys.stderr, flush=True,
         )  # fmt: skip
     return part
@@ -329,7 +329,8 @@ def _train(experiment: Experiment, name: str, data: Data, prepared: Prepared, ru
         print(f"{plan.describe(state.params)}; {feeding.describe()}", flush=True)
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
         train(
-            task, state, replace(data, test=held_out(experiment, data)), order.indices_for, cadence, run, plan,
+            task, state, replace(data, test=held_out(experiment, data)), order.indices_for, cadence,
+            run, plan,
             _checkpoints(run, name, experiment, task.best), experiment.skip_nonfinite,
             feeding.where,
         )  # fmt: skip

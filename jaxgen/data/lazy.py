@@ -6,6 +6,7 @@ and gives NumPy arrays; `np.asarray` of one reads all of it.
 
 import hashlib
 import mmap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,15 @@ class Mapped(Lazy):
         return rows
 
     def digest(self) -> str:
-        """As `digest_bytes` of the numbers."""
-        return digest_bytes(self._map.reshape(-1).view(np.uint8))
+        """As `digest_bytes` of the numbers, which are not mapped for it."""
+        begin = self._end - self.nbytes
+        with plain_errors(self.path), self.path.open("rb") as file:
+
+            def read(start: int, stop: int) -> bytes:
+                file.seek(begin + start)
+                return file.read(stop - start)
+
+            return _digest(read, self.nbytes)
 
 
 class Part(Lazy):
@@ -150,11 +158,14 @@ def digest_bytes(content: np.ndarray) -> str:
     The blocks lie at equal distances, the first and the last one among them, so that a large file is
     told from another within a tenth of a second; a change between blocks is not seen.
     """
-    bytes_ = content.data
-    if len(content) <= WHOLE_DIGEST_BYTES:
-        return f"sha256:{hashlib.sha256(bytes_).hexdigest()}"
-    digest = hashlib.sha256(str(len(content)).encode())
+    return _digest(lambda start, stop: content[start:stop].data, len(content))
+
+
+def _digest(read: Callable[[int, int], Any], length: int) -> str:
+    if length <= WHOLE_DIGEST_BYTES:
+        return f"sha256:{hashlib.sha256(read(0, length)).hexdigest()}"
+    digest = hashlib.sha256(str(length).encode())
     for i in range(BLOCKS):
-        start = (len(content) - BLOCK_BYTES) * i // (BLOCKS - 1)
-        digest.update(bytes_[start : start + BLOCK_BYTES])
+        start = (length - BLOCK_BYTES) * i // (BLOCKS - 1)
+        digest.update(read(start, start + BLOCK_BYTES))
     return f"sha256-of-blocks:{digest.hexdigest()}"

@@ -66,8 +66,7 @@ class WholeSet:
     def __init__(self, plan: Plan, dataset: Any, order: Callable, size: int):
         self._plan, self._order, self._size = plan, order, size
         self.take = dataset.take
-        whole = {name: np.asarray(array) for name, array in dataset.arrays.items()}
-        self.arrays = plan.put_arrays(whole)
+        self.arrays = plan.put_arrays(dataset.arrays)
         self.waited = 0.0
 
     def __enter__(self) -> "WholeSet":
@@ -129,20 +128,21 @@ class Ahead:
                 if self._stopped:
                     return
                 indices = self._order(step, self._size)
-                feed = self._plan.place(indices, functools.partial(self._fetch, count))
+                fetch = functools.partial(fetch_rows, self._dataset, count)
+                feed = self._plan.place(indices, fetch)
                 self._ready.put(((step, count), feed))
         except BaseException as error:
             self._ready.put((None, error))
 
-    def _fetch(self, count: int, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """The rows of the first `count` steps of (size, ...) indices; what no step will read is zero."""
-        wanted = indices[:count]
-        fetched = {}
-        for name, rows in self._dataset.gather(self._dataset.arrays, wanted.reshape(-1)).items():
-            rows = rows.reshape(wanted.shape + rows.shape[1:])
-            padding = [(0, len(indices) - count)] + [(0, 0)] * (rows.ndim - 1)
-            fetched[name] = rows if count == len(indices) else np.pad(rows, padding)
-        return fetched
+
+def fetch_rows(dataset: Any, count: int, indices: np.ndarray) -> dict[str, np.ndarray]:
+    """The rows of the first `count` steps of (size, ...) indices; what no step will read is zero."""
+    wanted, fetched = indices[:count], {}
+    for name, rows in dataset.gather(dataset.arrays, wanted.reshape(-1)).items():
+        rows = rows.reshape(wanted.shape + rows.shape[1:])
+        padding = [(0, len(indices) - count)] + [(0, 0)] * (rows.ndim - 1)
+        fetched[name] = rows if count == len(indices) else np.pad(rows, padding)
+    return fetched
 
 
 def make_feed(

@@ -93,8 +93,9 @@ class Plan(ABC):
         )
 
     def put_arrays(self, arrays: dict) -> dict:
-        """A data set's arrays, whole on every device."""
-        return jax.device_put(arrays, self._sharding(WHOLE))
+        """A data set's arrays, or what is like arrays, whole on every device."""
+        whole = {name: np.asarray(array) for name, array in arrays.items()}
+        return jax.device_put(whole, self._sharding(WHOLE))
 
     def place(self, indices: np.ndarray, fetch: Callable = lambda indices: indices) -> Any:
         """What a dispatch is fed with, laid on the devices as its batches are.

@@ -58,9 +58,9 @@ class Experiment(ABC):
     batch_size: int = 64
     """B, examples in a step."""
     data: str = "digits"
-    """Where the data comes from: images are digits, fashion-mnist, folder:DIR, idx:DIR, npz:FILE,
-    tfds:NAME; text is python-reference, shakespeare, text:FILE, tokens:FILE, tfds:NAME,
-    random-tokens:SIZE."""
+    """Where the data comes from: images are arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR,
+    idx:DIR, npz:FILE, tfds:NAME; text is python-reference, shakespeare, text:FILE, tokens:FILE,
+    tfds:NAME, random-tokens:SIZE."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
     checkpoint_every: int = 500

@@ -177,10 +177,10 @@ def test_a_large_held_out_part_is_sampled_at_equal_distances_and_a_small_one_jud
 
 
 def test_the_loss_of_a_sample_of_windows_is_theirs():
-    """Five windows at equal distances, judged alone and by the sample, in batches that do not fit them."""
+    """Five windows at equal distances, judged alone and by the sample, in batches that leave room."""
     tokens = np.random.default_rng(0).integers(7, size=1003).astype(np.int32)
     model = GPTConfig(1, 2, 8, 12, 10).make(7)
-    params = model.init(jax.random.key(0), np.zeros((1, 10), np.int32))["params"]
+    params = model.init(jax.random.key(0), jnp.zeros((1, 10), jnp.int32))["params"]
     whole = Tokens({"tokens": tokens}, 10, num_characters=None)
     loss = make_language_evaluation(model, batch_size=2)(Weights(params), whole.sampled(5))["loss"]
     alone = make_language_evaluation(model, batch_size=1)

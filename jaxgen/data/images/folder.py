@@ -29,17 +29,20 @@ class Folder:
 
     def images(self, resize: int | None) -> Images:
         """The pictures, decoded as they are needed."""
-        listing = [
-            (f"{file.parent.name}/{file.name}", stat.st_size, stat.st_mtime_ns)
-            for file, stat in ((file, file.stat()) for file in self.files)
-        ]
-        pictures = Pictures(self._read, lambda i: str(self.files[i]), listing, resize)
+        name_of = lambda i: str(self.files[i])  # noqa: E731
+        pictures = Pictures(self._read, name_of, len(self.files), listing(self.files), resize)
         labels = {} if self.labels is None else {"label": self.labels}
         return Images({"image": pictures, **labels}, 255)
 
     def _read(self, index: int) -> bytes:
         with plain_errors(self.files[index]):
             return self.files[index].read_bytes()
+
+
+def listing(files: list[Path]) -> list[tuple[str, int, int]]:
+    """Name, bytes and time of each file."""
+    stats = ((file, file.stat()) for file in files)
+    return [(f"{f.parent.name}/{f.name}", stat.st_size, stat.st_mtime_ns) for f, stat in stats]
 
 
 def image_folder(folder: Path) -> tuple[Folder, Folder | None]:

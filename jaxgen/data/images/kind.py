@@ -10,6 +10,7 @@ from jaxgen.data.images.digits import digits
 from jaxgen.data.images.folder import Folder, every_tenth, image_folder
 from jaxgen.data.images.idx import fashion_mnist, idx_folder
 from jaxgen.data.images.npz import npz_file
+from jaxgen.data.images.records import Records, array_records
 from jaxgen.data.images.tfds import tfds_images
 from jaxgen.data.kind import Data, Kind, Source, whole
 from jaxgen.data.reading import as_path
@@ -50,14 +51,14 @@ class ImageSpec:
 
 
 def image_data(
-    train: Images | Folder, test: Images | Folder | None, *, resize: int | None = None
+    train: Images | Folder | Records, test: Images | Folder | None, *, resize: int | None = None
 ) -> Data:
     """The data of two splits of images, and the spec that both share.
 
     Raises UserError where pictures cannot be decoded or differ in size, and where there is nothing to
     decode and so to resize.
     """
-    if isinstance(train, Folder):
+    if isinstance(train, Folder | Records):
         seen, other = (
             train.images(resize),
             test.images(resize) if isinstance(test, Folder) else None,
@@ -82,6 +83,7 @@ def _of_images(train: Images, test: Images) -> Data:
 
 KIND = Kind(
     {
+        "arrayrecord": Source(lambda pattern: array_records(str(as_path(pattern))), "PATTERN"),
         "digits": Source(lambda _: digits()),
         "fashion-mnist": Source(lambda _: fashion_mnist()),
         "folder": Source(lambda folder: image_folder(as_path(folder)), "DIR"),

@@ -32,7 +32,7 @@ class Pictures(Lazy):
 
     Args:
       read_one: the encoded bytes of picture i. name_of: what to call it in an error.
-      sizes: for each picture what tells it from another of its place: name, bytes, time.
+      count: n. files: name, bytes and time of the files that hold them.
       resize: N, to scale and cut each picture, at its centre, to N × N; None: all are of one size.
 
     Raises:
@@ -46,17 +46,18 @@ class Pictures(Lazy):
         self,
         read_one: Callable[[int], bytes],
         name_of: Callable[[int], str],
-        sizes: list[Any],
+        count: int,
+        files: list[tuple[str, int, int]],
         resize: int | None,
     ):
-        self._read_one, self._name_of, self._sizes, self._resize = read_one, name_of, sizes, resize
+        self._read_one, self._name_of, self._files, self._resize = read_one, name_of, files, resize
         first = self._open(0)
         channels = 1 if first.mode in GREY else 3
         width, height = first.size
         self._first_size = first.size
         side = (resize, resize) if resize else (height, width)
-        self.shape = (len(sizes), *side, channels)
-        listing = repr((sizes, resize, self.shape)).encode()
+        self.shape = (count, *side, channels)
+        listing = repr((files, resize, self.shape)).encode()
         self._store = _Store(hashlib.sha256(listing).hexdigest()[:32], self.shape)
         self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
         if self.nbytes <= FILLED_BYTES:
@@ -71,10 +72,10 @@ class Pictures(Lazy):
         return rows[places.reshape(indices.shape)]
 
     def digest(self) -> str:
-        """SHA-256 of all names and sizes, and of all bytes up to 64 MiB, beyond of 256 pictures."""
-        total = sum(size for _, size, *_ in self._sizes)
+        """SHA-256 of the files' names and sizes, and of all up to 64 MiB, beyond of 256 pictures."""
+        total = sum(size for _, size, _ in self._files)
         count = len(self) if total <= WHOLE_DIGEST_BYTES else min(BLOCKS, len(self))
-        digest = hashlib.sha256(repr([size[:2] for size in self._sizes]).encode())
+        digest = hashlib.sha256(repr([file[:2] for file in self._files]).encode())
         for i in range(count):
             digest.update(self._read_one(i * (len(self) - 1) // max(1, count - 1)))
         return f"sha256-of-{'all' if count == len(self) else count}:{digest.hexdigest()}"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgen.data.progress import Tell
-from jaxgen.data.reading import plain_errors
+from jaxgen.data.reading import plain_errors, require_file
 from jaxgen.data.text.tokenizers import ByteTokenizer, CharacterTokenizer, Tokenizer, WordTokenizer
 from jaxgen.errors import UserError
 
@@ -34,11 +34,9 @@ def whole(path: Path) -> Stretch:
 
     Raises UserError where it cannot be read, is empty, or is UTF-16.
     """
-    with plain_errors(path):
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise UserError(f"{path} is a device or a pipe: name a file.")
-        with path.open("rb") as file:
-            head, size = file.read(4), os.fstat(file.fileno()).st_size
+    require_file(path)
+    with plain_errors(path), path.open("rb") as file:
+        head, size = file.read(4), os.fstat(file.fileno()).st_size
     if head[:2] in _UTF16:
         raise UserError(
             f"{path} is UTF-16: convert it to UTF-8 first, for instance by iconv -f UTF-16 -t UTF-8."

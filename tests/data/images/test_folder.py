@@ -98,7 +98,7 @@ def test_a_picture_is_decoded_once_and_again_where_its_pixels_are_damaged(tmp_pa
             return files[i].read_bytes()
 
         listing = [(file.name, file.stat().st_size, 0) for file in files]
-        return Pictures(read_one, lambda i: files[i].name, listing, None)
+        return Pictures(read_one, lambda i: files[i].name, len(files), listing, None)
 
     np.testing.assert_array_equal(
         pictures()[np.array([[3, 3], [22, 0]])], COLOUR[[[3, 3], [22, 0]]]
