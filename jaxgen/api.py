@@ -118,7 +118,8 @@ class Model:
 
         Raises UserError where the experiment judges nothing.
         """
-        return runner.judged(self._own("evaluate"), self.state, self.data)
+        part = runner.held_out(self.experiment, self.data)
+        return runner.judged(self._own("evaluate"), self.state, part)
 
     def sample(self, path: str | Path | None = None, *, seed: int = 0, **fields: Any) -> Path:
         """Draw, and return the file that was written: a PNG of images, a text.

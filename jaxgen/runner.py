@@ -1,6 +1,7 @@
 """From an experiment to a finished run, and back from a run to its trained model."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxgen.data import Data, Order, spec_from_json
+from jaxgen.data.identity import changes, content
 from jaxgen.devices.choose import make_plan, reading_plan
+from jaxgen.devices.feed import Feeding, Where, choose_feeding
 from jaxgen.devices.memory import explained_memory
 from jaxgen.devices.plan import Plan
 from jaxgen.devices.processes import is_main
@@ -29,10 +32,11 @@ from jaxgen.training.task import Task
 
 
 class Devices(NamedTuple):
-    """What was asked for: --parallel and --mesh; None: the usual."""
+    """What was asked for: --parallel, --mesh and --feed; None: the usual."""
 
     parallel: str | None = None
     mesh: str | None = None
+    feed: Where | None = None
 
 
 ONE = Devices("jit")
@@ -41,12 +45,13 @@ OWN = "own:"  # in config.json before the class of an experiment that no preset 
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run on disk, with the experiment and the data spec that it was started with."""
+    """A run on disk, with the experiment, the data spec and the data's digests of its start."""
 
     run: Run
     name: str
     experiment: Experiment
     spec: Any
+    content: Any = None
 
     @property
     def root(self) -> Path:
@@ -80,7 +85,7 @@ def load_run(folder: Path, own: Experiment | None = None) -> SavedRun:
     try:
         if spec["kind"] != experiment.kind:
             raise ValueError(f"{name} takes {experiment.kind}")
-        return SavedRun(run, name, experiment, spec_from_json(spec))
+        return SavedRun(run, name, experiment, spec_from_json(spec), spec.get("content"))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run.spec} is damaged ({error!r}): restore it from a copy.") from None
 
@@ -102,7 +107,8 @@ def start(
     experiment, trained = stand_on(experiment, run.folder)
     data = experiment.load()
     prepared = prepare(experiment, data, devices, trained)
-    fields, spec, begun = to_json(experiment), data.spec.to_json(), None
+    fields, begun = to_json(experiment), None
+    spec = data.spec.to_json() | {"content": content(data)}
     if origin is not None:
         prepared, begun = _begun(prepared, origin, root)
     done_by_main(lambda: create_run(root, name, experiment_name, fields, spec, begun))
@@ -188,7 +194,8 @@ def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") 
 def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]:
     """The held-out metrics of a run's checkpoint, named as in metrics.jsonl, and its step."""
     task, state = restore(saved.experiment, saved, checkpoint)
-    return judged(own(task, "evaluate", saved.experiment), state, load_same(saved))
+    evaluate = own(task, "evaluate", saved.experiment)
+    return judged(evaluate, state, held_out(saved.experiment, load_same(saved)))
 
 
 def own(task: Task, name: str, experiment: Experiment) -> Any:
@@ -201,9 +208,22 @@ def own(task: Task, name: str, experiment: Experiment) -> Any:
     return function
 
 
-def judged(evaluate: Callable, state: State, data: Data) -> dict[str, int | float]:
+def held_out(experiment: Experiment, data: Data) -> Any:
+    """What is judged of the held-out part; where that is not all of it, a person is told."""
+    part = experiment.held_out(data)
+    if part is not data.test and is_main():
+        judged = getattr(part, "judged", None) or part.num_examples
+        print(
+            f"judged on {judged:,} of {data.test.num_judged:,} held-out examples, always the same, at "
+            "equal distances (--eval-batches)",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+    return part
+
+
+def judged(evaluate: Callable, state: State, part: Any) -> dict[str, int | float]:
     """The held-out metrics of a state, and its step."""
-    metrics = evaluate(state.weights, data.test)
+    metrics = evaluate(state.weights, part)
     found = {f"eval/{name}": float(value) for name, value in metrics.items()}
     return {"step": int(state.step)} | found
 
@@ -284,12 +304,24 @@ def _checkpoints(
 
 
 def load_same(saved: SavedRun) -> Data:
-    """The run's data, which must still be what it was started with."""
+    """The run's data, which must still be what it was started with.
+
+    Raises UserError with what differs; a run of before digests were kept is compared by its spec alone.
+    """
     data = saved.experiment.load()
-    if data.spec != saved.spec:
+    found, kept = data.spec.to_json(), saved.spec.to_json()
+    differing = [f"another {name}" for name in found if found[name] != kept.get(name)]
+    try:
+        if not differing and saved.content is not None:
+            differing = changes(saved.content, content(data))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{saved.run.spec} is damaged ({error!r}): restore it from a copy."
+        ) from None
+    if differing:
         raise UserError(
             f"The data of --data {saved.experiment.data} has changed since {saved.run.folder} was "
-            "started (image size or vocabulary): bring the old data back, or start another run."
+            f"started ({', '.join(differing)}): bring the old data back, or start another run."
         )
     return data
 
@@ -301,6 +333,7 @@ class Prepared(NamedTuple):
     order: Order
     plan: Plan
     state: State
+    feeding: Feeding
 
 
 def prepare(
@@ -313,11 +346,12 @@ def prepare(
     order = experiment.order(data)
     task = experiment.build(data.spec, trained or {})
     plan = make_plan(
-        *devices, batch_size=experiment.batch_size, accumulate=experiment.accumulate,
-        model_axes=task.model_axes,
+        devices.parallel, devices.mesh,
+        batch_size=experiment.batch_size, accumulate=experiment.accumulate, model_axes=task.model_axes,
     )  # fmt: skip
+    feeding = choose_feeding(devices.feed, data.train, experiment.examples_per_step)
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
-        return Prepared(task, order, plan, plan.init(task.init, experiment.seed))
+        return Prepared(task, order, plan, plan.init(task.init, experiment.seed), feeding)
 
 
 def _remedies(experiment: Experiment) -> str:
@@ -328,19 +362,21 @@ def _remedies(experiment: Experiment) -> str:
 def _train(
     experiment: Experiment, name: str, data: Data, prepared: Prepared, run: Run, guards: Guards
 ) -> None:
+    task, order, plan, state, feeding = prepared
     every = experiment.checkpoint_every
     seconds = None if isinstance(every, int) else seconds_of(every)
     cadence = Cadence(
         experiment.steps, experiment.log_every, experiment.eval_every,
-        every if isinstance(every, int) else experiment.steps, experiment.steps_per_dispatch, seconds,
-        guards.verify_steps,
+        every if isinstance(every, int) else experiment.steps,
+        min(experiment.steps_per_dispatch, feeding.most_steps or experiment.steps_per_dispatch),
+        seconds, guards.verify_steps,
     )  # fmt: skip
-    task, order, plan, state = prepared
     if is_main():
-        print(plan.describe(state.params), flush=True)
+        print(f"{plan.describe(state.params)}; {feeding.describe()}", flush=True)
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
         train(
-            task, state, data, order.indices_for, cadence, run, plan,
+            task, state, replace(data, test=held_out(experiment, data)), order.indices_for, cadence,
+            run, plan,
             _checkpoints(run, name, experiment, task.best), experiment.skip_nonfinite,
-            guards.watchdog,
+            feeding.where, guards.watchdog,
         )  # fmt: skip

@@ -310,12 +310,37 @@ def test_a_prompt_that_cannot_be_read_is_refused_before_training(tmp_path):
 
 
 def test_changed_data_is_noticed(tmp_path):
+    """What differs is said, to --resume and to evaluate: both ask `load_same`."""
     text = tmp_path / "text.txt"
     text.write_text("abcdefgh " * 100)
-    train("gpt-python", tmp_path, "--steps", "2", "--data", f"text:{text}")
-    text.write_text("abcdefghij " * 100)
+    folder = train("gpt-python", tmp_path, "--steps", "2", "--data", f"text:{text}")
+    saved = runner.load_run(folder)
+    for changed, what in (
+        ("abcdefghij " * 100, "(another tokenizer)"),
+        ("abcdefgh " * 99 + "abcdefhg ", "(another held-out 'tokens')"),
+        ("bacdefgh " + "abcdefgh " * 99, "(another first_token)"),
+        ("abdcefgh " + "abcdefgh " * 99, "(another training 'tokens')"),
+        (
+            "abcdefgh " * 101,
+            "(794 training examples then, 802 now, another training 'tokens', 74 held-out examples "
+            "then, 75 now, another held-out 'tokens')",
+        ),
+    ):
+        text.write_text(changed)
+        with pytest.raises(UserError, match="has changed since") as error:
+            runner.load_same(saved)
+        assert what in str(error.value)
+    with pytest.raises(UserError, match="has changed since"):
+        _main(["evaluate", str(folder)])
     with pytest.raises(UserError, match="has changed since"):
         train_command(["--resume", "run", "--runs", str(tmp_path), "--steps", "4"])
+    text.write_text("abcdefgh " * 100)
+    assert runner.load_same(saved).train.num_examples == 794
+    kept = json.loads((folder / "data.json").read_text())
+    for damaged in ([], {"train": 1}, {"train": {"examples": 1}, "test": {}}):
+        (folder / "data.json").write_text(json.dumps(kept | {"content": damaged}))
+        with pytest.raises(UserError, match=r"data.json is damaged"):
+            runner.load_same(runner.load_run(folder))
 
 
 def test_divergence_stops_the_run_with_the_remedy(tmp_path, allow_nans):

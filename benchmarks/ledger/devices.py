@@ -50,9 +50,10 @@ def own_seconds(experiment: str, parallel: str, batch: str, short: str) -> dict:
     chosen = replace(find_experiment(experiment), batch_size=int(batch))
     data = chosen.load()
     steps = 2 if short == "1" else chosen.steps_per_dispatch
-    task, order, plan, state = runner.prepare(chosen, data, runner.Devices(parallel))
+    task, order, plan, state, _ = runner.prepare(chosen, data, runner.Devices(parallel))
     dispatch = plan.dispatch(task.step, data.train.take, steps, state)
-    arrays, indices = plan.put_arrays(data.train.arrays), order.indices_for(0, steps)
+    arrays = plan.put_arrays(data.train.arrays)
+    indices = plan.place(order.indices_for(0, steps))
 
     def call():
         nonlocal state

@@ -1,5 +1,6 @@
 """A training step measured: the program that trains, beside its mathematics, walk and XLA count."""
 
+import functools
 import time
 from dataclasses import asdict, replace
 from typing import Any
@@ -14,6 +15,7 @@ from jaxgen import runner
 from jaxgen.costs.roofline import CeilingError, fraction_of_ceiling, roofline
 from jaxgen.costs.walk.count import count, xla_flops
 from jaxgen.data import Data
+from jaxgen.devices.feed import fetch_rows
 from jaxgen.families.base import Experiment
 
 SHARES = (0.25, 0.5, 1, 2, 4)
@@ -66,7 +68,7 @@ def measure_step(
 ) -> dict[str, Any]:
     """One row: the step inside the dispatch that `jaxgen` trains with."""
     steps = 2 if short else experiment.steps_per_dispatch
-    task, order, plan, state = runner.prepare(experiment, data)
+    task, order, plan, state, _ = runner.prepare(experiment, data)
     indices, trips = order.indices_for(0, steps), np.int32(steps)
     arrays = plan.put_arrays(data.train.arrays)
     dispatch: Any = plan.dispatch(task.step, data.train.take, steps, state)
@@ -79,9 +81,14 @@ def measure_step(
         state, report = compiled(state, arrays, indices, trips)
         return report
 
+    def feed():
+        fetch = functools.partial(fetch_rows, data.train, steps)
+        return plan.place(order.indices_for(0, steps), fetch)
+
     timing = measure(call, 3 if short else 9).divided(steps)
     return {
         "benchmark": name, "case": case, **asdict(timing), "steps_per_dispatch": steps,
+        "input_seconds": measure(feed, 3 if short else 9).divided(steps).median_seconds,
         "compile_seconds": compile_seconds,
         "xla_bytes": compiled.cost_analysis().get("bytes accessed"),
         **mathematics(experiment, data),

@@ -80,6 +80,7 @@ _COLUMNS = (  # heading, key, factor, format
     ("n", "n", 1, ",d"),
     ("ms", "median_seconds", 1e3, ".4g"),
     ("quartiles", None, 1e3, ".4g"),
+    ("input ms", "input_seconds", 1e3, ".4g"),  # of a step's batch on the host, were it sent
     ("compile s", "compile_seconds", 1, ".2f"),
     ("MFLOP math", "mathematics_flops", 1e-6, ",.1f"),
     ("elementwise", "mathematics_elementwise_flops", 1e-6, ",.1f"),

@@ -56,7 +56,7 @@ class Ours:
         self.data: Any = data
         self.tolerance = case.tolerance
         self.size = experiment.steps_per_dispatch
-        self._task, self._order, plan, self._state = runner.prepare(experiment, data)
+        self._task, self._order, plan, self._state, _ = runner.prepare(experiment, data)
         # Copies: the state is donated, and a peer must not write to what jax holds for constant.
         self.params = jax.tree.map(np.array, self._state.params)
         self.arrays = {name: np.array(array) for name, array in data.train.arrays.items()}

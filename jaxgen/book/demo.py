@@ -66,8 +66,10 @@ def _outcome(name: str, experiment: Experiment, folder: Path) -> Outcome:
     metric, unit = HEADLINES[name]
     after = runner.judge(runner.load_run(folder))
     data = experiment.load()
-    task, order, _, state = runner.prepare(experiment, data)
-    before = runner.judged(runner.own(task, "evaluate", experiment), state, data)[f"eval/{metric}"]
+    task, order, _, state, _ = runner.prepare(experiment, data)
+    before = runner.judged(runner.own(task, "evaluate", experiment), state, data.test)[
+        f"eval/{metric}"
+    ]
     seconds = step_seconds(
         task, state, data.train, order.indices_for, experiment.steps_per_dispatch
     )

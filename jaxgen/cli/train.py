@@ -33,7 +33,7 @@ def train(args: list[str], prog: str = "train.py") -> None:
     from jaxgen import runner
 
     run_name = options.name if options.name is not None else name
-    devices = runner.Devices(options.parallel, options.mesh)
+    devices = runner.Devices(options.parallel, options.mesh, options.feed)
     run = runner.start(
         experiment, name, options.runs, run_name, devices, options.guards, options.origin
     )
@@ -56,7 +56,7 @@ def _resume(
         raise UserError(f"--name {options.name} is not the run that --resume names: leave it out.")
     experiment, job = _parse_run(saved.experiment, f"Go on with {run_name}.", flags, prog)
     _start_process(options, job)
-    devices = runner.Devices(options.parallel, options.mesh)
+    devices = runner.Devices(options.parallel, options.mesh, options.feed)
     run = runner.resume(saved, experiment, devices, options.guards)
     if is_main():
         print(run.folder)

@@ -5,7 +5,7 @@ from jaxgen.data.datasets import Batch, Dataset
 from jaxgen.data.images.dataset import Images
 from jaxgen.data.images.kind import ImageSpec
 from jaxgen.data.kind import Data
-from jaxgen.data.order import Batches, InOrder, Order, Shuffled
+from jaxgen.data.order import Batches, InOrder, KeyedShuffle, Order, Shuffled, shuffled
 from jaxgen.data.sources import load, spec_from_json
 from jaxgen.data.text.dataset import Tokens
 from jaxgen.data.text.kind import TextSpec
@@ -27,6 +27,7 @@ __all__ = [
     "ImageSpec",
     "Images",
     "InOrder",
+    "KeyedShuffle",
     "Order",
     "Shuffled",
     "TextSpec",
@@ -35,6 +36,7 @@ __all__ = [
     "WordTokenizer",
     "from_arrays",
     "load",
+    "shuffled",
     "spec_from_json",
     "tokenizer_from_json",
 ]

@@ -3,7 +3,7 @@
 Nothing here has hidden state. Shuffled: step s belongs to epoch e = s // batches_per_epoch; the epoch's
 permutation is drawn from the seed and e alone; the step takes the next batch_size entries of it.
 A run that stops after step s and continues from s + 1 therefore sees the very batches it would
-have seen.
+have seen. `shuffled` says which of two ways to shuffle a number of examples takes.
 """
 
 from abc import ABC, abstractmethod
@@ -12,10 +12,14 @@ from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int, Int32
 
+from jaxgen.data.bijection import permuted
 from jaxgen.data.datasets import Dataset
 from jaxgen.errors import UserError
+
+PERMUTED_EXAMPLES = 1 << 24
+"""A permutation of more would take seconds and hundreds of megabytes at each epoch's beginning."""
 
 
 @lru_cache(maxsize=2)  # two: a block of steps may reach over the end of an epoch
@@ -31,7 +35,7 @@ class Order(Protocol):
     """Which examples each step takes."""
 
     def indices(self, step: int) -> np.ndarray:
-        """The examples of step 0, 1, 2, …, int32 [B]."""
+        """The examples of step 0, 1, 2, …, int32 [B], or int64 where there are so many."""
 
     def indices_for(self, first_step: int, count: int) -> np.ndarray:
         """The examples of `count` steps from `first_step` on, [count, B], for a loop of many steps."""
@@ -44,19 +48,19 @@ class _ManySteps(ABC):
     def indices(self, step: int) -> np.ndarray:
         """The examples of step 0, 1, 2, ...."""
 
-    def indices_for(self, first_step: int, count: int) -> Int32[np.ndarray, "count B"]:
+    def indices_for(self, first_step: int, count: int) -> Int[np.ndarray, "count B"]:
         """The examples of `count` steps from `first_step` on, for a loop that runs many at once."""
         return np.stack([self.indices(first_step + step) for step in range(count)])
 
 
 @dataclass(frozen=True)
-class Shuffled(_ManySteps):
-    """A new permutation of the examples in every epoch; its last partial batch is left out.
+class _Epochs(_ManySteps):
+    """Another order of the examples in every epoch; its last partial batch is left out.
 
     Attributes:
       num_examples: the examples are 0 .. num_examples - 1.
       batch_size: B.
-      seed: chooses the permutations, 0 or greater.
+      seed: chooses the orders, 0 or greater.
 
     Raises:
       UserError: the batch is empty or larger than the data set, or the seed is negative.
@@ -82,11 +86,42 @@ class Shuffled(_ManySteps):
         """The number of whole batches in the data set."""
         return self.num_examples // self.batch_size
 
+
+class Shuffled(_Epochs):
+    """In the order of a permutation that NumPy draws, which lies in memory for its epoch."""
+
     def indices(self, step: int) -> Int32[np.ndarray, " B"]:
         """The examples of step 0, 1, 2, …, a read-only array."""
         epoch, batch = divmod(step, self.batches_per_epoch)
         permutation = _permutation(self.num_examples, self.seed, epoch)
         return permutation[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+
+class KeyedShuffle(_Epochs):
+    """In the order of a keyed bijection, of which nothing lies in memory: for any number of examples."""
+
+    def indices(self, step: int) -> Int[np.ndarray, " B"]:
+        """The examples of step 0, 1, 2, …."""
+        return self.indices_for(step, 1)[0]
+
+    def indices_for(self, first_step: int, count: int) -> Int[np.ndarray, "count B"]:
+        """The examples of `count` steps from `first_step` on, those of an epoch all at once."""
+        steps = np.arange(first_step, first_step + count)
+        epochs, batches = np.divmod(steps, self.batches_per_epoch)
+        positions = batches[:, None] * self.batch_size + np.arange(self.batch_size)
+        found = np.concatenate(
+            [
+                permuted(positions[epochs == epoch], self.num_examples, self.seed, int(epoch))
+                for epoch in np.unique(epochs)
+            ]
+        )
+        return found.astype(np.int32) if self.num_examples <= 2**31 else found
+
+
+def shuffled(num_examples: int, batch_size: int, seed: int) -> Shuffled | KeyedShuffle:
+    """The usual order: a permutation of up to PERMUTED_EXAMPLES, beyond them a keyed bijection."""
+    order = Shuffled if num_examples <= PERMUTED_EXAMPLES else KeyedShuffle
+    return order(num_examples, batch_size, seed)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,17 @@ def read_bytes(path: Path) -> bytes:
       UserError: there is no such file, it is a directory or a device, or the system does not let us
         read it.
     """
-    with _plain_errors(path):
+    require_file(path)
+    with plain_errors(path):
+        return path.read_bytes()
+
+
+def require_file(path: Path) -> None:
+    """Raise the UserError of `read_bytes` where a file cannot be read."""
+    with plain_errors(path):
         if path.exists() and not path.is_file() and not path.is_dir():
             raise UserError(f"{path} is a device or a pipe: name a file.")
-        return path.read_bytes()
+        path.open("rb").close()
 
 
 def refuse_bomb(path: Path, packed_bytes: int, unpacked_bytes: int) -> None:
@@ -40,12 +47,12 @@ def file_names(folder: Path) -> list[str]:
     Raises:
       UserError: there is no such directory, or the system does not let us read it.
     """
-    with _plain_errors(folder):
+    with plain_errors(folder):
         return [path.name for path in folder.iterdir()]
 
 
 @contextlib.contextmanager
-def _plain_errors(path: Path) -> Iterator[None]:
+def plain_errors(path: Path) -> Iterator[None]:
     """One sentence in place of the system's error."""
     try:
         yield

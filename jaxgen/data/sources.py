@@ -1,7 +1,9 @@
 """`load`: from the name of a source, as a person writes it, to the data in memory.
 
+arrayrecord:PATTERN images: ArrayRecord files of pictures, or of tf.train.Example with them
 digits              images: 1,797 handwritten digits, 8 × 8; comes with the package
 fashion-mnist       images: Fashion-MNIST, 28 × 28, where it is on this machine
+folder:DIR          images: PNG, JPEG or WebP files, a folder a class or all in one
 idx:DIR             images: a folder of files in MNIST's format, gzipped or not
 npz:FILE            images: arrays in NumPy's archive format
 python-reference    text: Python's language reference; comes with Python
@@ -9,6 +11,7 @@ random-tokens:SIZE  text: SIZE different tokens, independent and uniform, withou
 shakespeare         text: a million characters of plays, where they are on this machine
 text:FILE           text: a UTF-8 file
 tfds:NAME           images or text: a set of tensorflow-datasets
+tokens:FILE         text: tokens on disk, nanoGPT's .bin or what `jaxgen tokenize` writes
 """
 
 import importlib

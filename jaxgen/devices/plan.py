@@ -93,8 +93,17 @@ class Plan(ABC):
         )
 
     def put_arrays(self, arrays: dict) -> dict:
-        """A data set's arrays, whole on every device."""
-        return jax.device_put(arrays, self._sharding(WHOLE))
+        """A data set's arrays, or what is like arrays, whole on every device."""
+        whole = {name: np.asarray(array) for name, array in arrays.items()}
+        return jax.device_put(whole, self._sharding(WHOLE))
+
+    def place(self, indices: np.ndarray, fetch: Callable = lambda indices: indices) -> Any:
+        """What a dispatch is fed with, laid on the devices as its batches are.
+
+        `fetch(indices)` makes of indices of any shape a tree of arrays that begin with it; this process
+        fetches for its own devices only. Without it the indices are placed.
+        """
+        return jax.device_put(fetch(indices), self._sharding(WHOLE))
 
     def placed(self, value: np.ndarray, like: Any) -> Any:
         """A leaf's value, known whole to each process, where the leaf `like` lies."""
@@ -131,10 +140,11 @@ class Plan(ABC):
     def dispatch(
         self, step: Step, take: Callable, size: int, state: State, patience: int = 0
     ) -> Callable:
-        """`dispatch(state, arrays, indices, count) -> (state, report)`; the state is donated.
+        """`dispatch(state, arrays, feed, count) -> (state, report)`; the state is donated.
 
-        Runs `count` steps, at most `size`, of which step i trains on `take(arrays, indices[i])`; indices
-        (size, B) are of whole batches. The count is an argument, not a constant, so one program serves
+        Runs `count` steps, at most `size`, of which step i trains on `take(arrays, feed[i])`. The feed,
+        made by `place`, holds for each of `size` steps the indices (B,) of its batch, or a tree of what
+        was fetched for them. The count is an argument, not a constant, so one program serves
         every dispatch and a resumed run executes the same instructions as an uninterrupted one. More
         than `patience` steps in a row without a finite update end the dispatch early. `state` tells
         the shapes.
@@ -172,9 +182,9 @@ def shape_at(leaf: Any, place: NamedSharding) -> jax.ShapeDtypeStruct:
 def many_steps(step: Callable, take: Callable, size: int, patience: int) -> Callable:
     """The program of a dispatch, see `Plan.dispatch`."""
 
-    def program(state: State, arrays: dict, indices, count):
+    def program(state: State, arrays: dict, feed, count):
         def run(state, i):
-            return step(state, take(arrays, indices[i]))
+            return step(state, take(arrays, jax.tree.map(lambda leaf: leaf[i], feed)))
 
         if size == 1:  # no loop: XLA's CPU convolutions are several times slower inside one
             state, metrics = run(state, 0)

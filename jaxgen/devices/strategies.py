@@ -74,10 +74,11 @@ class Copies(Plan):
     ) -> Callable:
         """As `Plan.dispatch`."""
         program = many_steps(functools.partial(step, axis=DEVICES), take, size, patience)
-        mapped = self._pmap(program, (None, None, 1, None))
-        return lambda state, arrays, indices, count: mapped(
-            state, arrays, self.own_rows(indices, axis=1), count
-        )
+        return self._pmap(program, (None, None, 1, None))
+
+    def place(self, indices: np.ndarray, fetch: Callable = lambda indices: indices) -> Any:
+        """As `Plan.place`; pmap itself sends each device its part."""
+        return fetch(self.own_rows(indices, axis=1))
 
     def single(self, step: Step, state: State, batch: dict) -> tuple[Callable, State, dict]:
         """As `Plan.single`."""
@@ -128,14 +129,22 @@ class Split(Plan):
         """As `Plan.dispatch`."""
         program = many_steps(self._gathered(step), take, size, patience)
         outputs = (self.shardings(state), self._sharding(WHOLE))
-        jitted = jax.jit(program, donate_argnums=0, out_shardings=outputs)
+        return jax.jit(program, donate_argnums=0, out_shardings=outputs)
+
+    def place(self, indices: np.ndarray, fetch: Callable = lambda indices: indices) -> Any:
+        """As `Plan.place`; what several devices hold alike is fetched once."""
         split = self._sharding(PartitionSpec(None, AXES[:2]))
+        parts: Any = split.addressable_devices_indices_map(indices.shape)
+        columns = {device: part[1].indices(indices.shape[1]) for device, part in parts.items()}
+        fetched = {part: fetch(indices[:, slice(*part)]) for part in set(columns.values())}
 
-        def run(state, arrays, indices, count):
-            placed = jax.make_array_from_callback(indices.shape, split, indices.__getitem__)
-            return jitted(state, arrays, placed, count)
+        def join(*leaves):
+            own = dict(zip(fetched, leaves, strict=True))
+            shards = [jax.device_put(own[part], device) for device, part in columns.items()]
+            shape = (*indices.shape, *leaves[0].shape[2:])
+            return jax.make_array_from_single_device_arrays(shape, split, shards)
 
-        return run
+        return jax.tree.map(join, *fetched.values())
 
     def single(self, step: Step, state: State, batch: dict) -> tuple[Callable, State, dict]:
         """As `Plan.single`."""
@@ -160,6 +169,8 @@ class Split(Plan):
                 places = self._place(specs(state.params, sizes, self.model_axes))
                 params = lax.with_sharding_constraint(state.params, places)
                 state = state._replace(params=params)
+            # Or the compiler splits one that was gathered here unlike one that came in parts.
+            batch = lax.with_sharding_constraint(batch, self._sharding(BATCH))
             with jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh):
                 return step(state, batch)
 

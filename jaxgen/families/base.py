@@ -13,7 +13,7 @@ from jaxgen.errors import UserError, check
 
 if TYPE_CHECKING:
     from jaxgen.costs.table import Table
-    from jaxgen.data import Data, Order
+    from jaxgen.data import Data, Dataset, Order
     from jaxgen.training.state import Weights
     from jaxgen.training.task import Task
 
@@ -65,14 +65,18 @@ class Experiment(ABC):
     batch_size: int = 64
     """B, examples in a step."""
     data: str = "digits"
-    """Where the data comes from: images are digits, fashion-mnist, idx:DIR, npz:FILE, tfds:NAME; text is
-    python-reference, shakespeare, text:FILE, tfds:NAME, random-tokens:SIZE."""
+    """Where the data comes from: images are arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR,
+    idx:DIR, npz:FILE, tfds:NAME; text is python-reference, shakespeare, text:FILE, tokens:FILE,
+    tfds:NAME, random-tokens:SIZE."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
     checkpoint_every: int | str = 500
     """Steps between two checkpoints, or the time, as 90s, 10m or 2h; the last step is always saved."""
     eval_every: int = 500
     """Steps between two looks at the held-out data with a sample; the last step always has one."""
+    eval_batches: int | None = None
+    """Batches of held-out examples (windows of a text) that a look judges, always the same, at equal
+    distances. None: all, up to 2^17 tokens or 2^23 pixels."""
     keep_checkpoints: int = 2
     """How many of the newest checkpoints stay; the one with the best held-out metric stays too."""
     on_full_disk: Literal["stop", "continue"] = "stop"
@@ -97,6 +101,7 @@ class Experiment(ABC):
         for name in (*counts, "keep_checkpoints", "steps_per_dispatch"):
             check(self, name, lambda x: x >= 1, "1 or more")
         check(self, "ema_decay", lambda x: x is None or 0 <= x < 1, "0 or more, below 1, or None")
+        check(self, "eval_batches", lambda x: x is None or x >= 1, "1 or more")
         check(self, "skip_nonfinite", lambda x: x >= 0, "0 or more")
         check(
             self, "accumulate", lambda x: x >= 1 and self.batch_size % x == 0,
@@ -128,10 +133,17 @@ class Experiment(ABC):
         return load(self.data, kind=self.kind)
 
     def order(self, data: Data) -> Order:
-        """The order in which examples are seen: every epoch another permutation."""
-        from jaxgen.data import Shuffled
+        """The order in which examples are seen: every epoch another one."""
+        from jaxgen.data import shuffled
 
-        return Shuffled(data.train.num_examples, self.examples_per_step, self.seed)
+        return shuffled(data.train.num_examples, self.examples_per_step, self.seed)
+
+    def held_out(self, data: Data) -> Dataset:
+        """What is judged of the held-out part: all of a small one, a fixed sample of a large one."""
+        count = data.test.judged_by_default
+        if self.eval_batches is not None:
+            count = self.eval_batches * self.batch_size
+        return data.test if count >= data.test.num_judged else data.test.sampled(count)
 
     @abstractmethod
     def build(self, spec: Any, trained: Mapping[str, Trained] | None = None) -> Task:
@@ -145,3 +157,22 @@ class Experiment(ABC):
         raise UserError(
             f"{type(self).__name__} has no cost table: give its family a `costs`, or leave it out here."
         )
+
+
+@dataclass(frozen=True)
+class OfImages(Experiment):
+    """An experiment on images."""
+
+    kind: ClassVar[str] = "images"
+    resize: int | None = None
+    """N: pictures are scaled, and cut at their centre, to N × N pixels; None: all are of one size."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self, "resize", lambda x: x is None or 1 <= x <= 4096, "1 to 4096")
+
+    def load(self) -> Data:
+        """Read the data; a UserError says what is wrong with it."""
+        from jaxgen.data import load
+
+        return load(self.data, kind=self.kind, resize=self.resize)

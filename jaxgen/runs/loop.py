@@ -4,13 +4,14 @@ import functools
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxgen.devices.feed import Where, make_feed
 from jaxgen.devices.plan import Plan, Report
 from jaxgen.devices.processes import is_main
 from jaxgen.errors import Interrupted, UserError
@@ -23,6 +24,9 @@ from jaxgen.runs.watchdog import Watchdog
 from jaxgen.training.metrics import to_floats
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
+
+LIMITING = 0.1
+"""The share of time spent in waiting for data from which on a person is told."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,13 @@ class Cadence:
         """Whether a step is executed twice."""
         return self.verify_every > 0 and step % self.verify_every == 0
 
+    def dispatches(self, step: int) -> Iterator[tuple[int, int]]:
+        """(first step, number of steps) of every dispatch from `step` on."""
+        while step < self.steps:
+            count = self.next_count(step)
+            yield step, count
+            step += count
+
     @property
     def dispatch_size(self) -> int:
         """The most steps that a dispatch can have: no longer than the shortest period."""
@@ -73,37 +84,39 @@ def train(
     plan: Plan,
     checkpoints: Checkpoints,
     patience: int = 0,
+    where: Where = "device",
     patience_seconds: float | None = 0.0,
 ) -> State:
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
 
     `data` has the splits `train` and `test`; `order(step, count)` gives the training examples of
-    the steps from `step` on, (count, B). Of several processes all train and save, the first judges,
-    draws and logs. Ctrl-C and SIGTERM end the steps under way, save the state and raise Interrupted; a
-    second Ctrl-C ends at once. Raises UserError where more than `patience` updates in a row are not
-    finite, or where a step that was executed twice has other bits; the last checkpoint is of before. All
-    is saved in `checkpoints` when this returns. `patience_seconds`: the Watchdog's.
+    the steps from `step` on, (count, B); `where` says how they come to the devices. Of several
+    processes all train and save, the first judges, draws and logs. Ctrl-C and SIGTERM end the steps
+    under way, save the state and raise Interrupted; a second Ctrl-C ends at once. Raises UserError where
+    more than `patience` updates in a row are not finite, or where a step that was executed twice has
+    other bits; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
+    `patience_seconds`: the Watchdog's.
     """
     size = cadence.dispatch_size
-    dispatch = plan.dispatch(task.step, data.train.take, size, state, patience)
-    twice = functools.partial(run_twice, dispatch, plan.shared, checkpoints)
-    arrays = plan.put_arrays(data.train.arrays)
     step, report, saved_at = int(state.step), None, time.monotonic()
+    feed = make_feed(where, plan, data.train, order, size, cadence.dispatches(step))
+    dispatch = plan.dispatch(task.step, feed.take, size, state, patience)
+    twice = functools.partial(run_twice, dispatch, plan.shared, checkpoints)
     with (
         Watchdog(run.folder, patience_seconds, jax.process_index()) as watchdog,
         checkpoints,
         StopRequest() as stop,
         Desk(task, data.test, cadence, run, plan, state) as desk,
+        feed,
     ):
-        while step < cadence.steps:
-            watchdog.at(f"in the steps behind {step}")
-            count = cadence.next_count(step)
-            indices = order(step, size)
+        for first, count in cadence.dispatches(step):
+            watchdog.at(f"in the steps behind {first}")
+            fed = feed.next(first, count, report)
             _refuse_divergence(report, patience, checkpoints)
-            execute = twice if cadence.verifies(step + count) else dispatch
-            state, report = execute(state, arrays, indices, np.int32(count))
-            step += count
-            desk.advance(step)
+            execute = twice if cadence.verifies(first + count) else dispatch
+            state, report = execute(state, feed.arrays, fed, np.int32(count))
+            step = first + count
+            desk.advance(step, feed.waited)
             saves = cadence.is_due(step, cadence.checkpoint_every)
             if cadence.checkpoint_seconds is not None:
                 late = time.monotonic() - saved_at >= cadence.checkpoint_seconds
@@ -142,6 +155,8 @@ class Desk:
         # No step's key: steps stay below 2^31 - 1.
         self._key = jax.random.fold_in(plan.local(state.key), 2**31 - 1)
         self._away = 0.0  # seconds spent beside training: held-out data, samples
+        self._waited = self._last_waited = 0.0  # of the rest: for data
+        self._last = 0.0
         self._start = time.perf_counter()
         first_step = int(state.step)
         self._log = MetricsLog(run, first_step) if is_main() else None
@@ -156,8 +171,9 @@ class Desk:
         if self._log:
             self._log.__exit__(*error)
 
-    def advance(self, step: int) -> None:
-        """The device has been given the steps up to this one."""
+    def advance(self, step: int, waited: float) -> None:
+        """The device has been given the steps up to this one; for data it waited so many seconds."""
+        self._waited = waited
         self._progress.advance(step)
 
     def sync(self) -> None:
@@ -189,8 +205,16 @@ class Desk:
                 self._task.sample(weights, self._key, self._run.sample_path(step))
         self._away += time.perf_counter() - paused
         if self._log:
-            self._log.write(step, values, time.perf_counter() - self._start - self._away)
+            seconds = time.perf_counter() - self._start - self._away
+            self._log.write(step, values, seconds)
             self._progress.show(step, values)
+            waited = (self._waited - self._last_waited) / (seconds - self._last)
+            if waited > LIMITING:
+                self._progress.say(
+                    f"the data limits this run: {waited:.0%} of the time since the last "
+                    "line went by in waiting for batches"
+                )
+            self._last, self._last_waited = seconds, self._waited
         return held_out
 
 

@@ -41,6 +41,9 @@ class RunOptions:
     mesh: str | None = None
     """Sizes of the mesh, e.g. data=2,fsdp=2,model=2: the batch is split over data and fsdp, the state
     over fsdp, heads and feed-forward over model."""
+    feed: Literal["device", "host"] | None = None
+    """Copy the whole training set to every device, or keep it on the host and send batches ahead. None:
+    by its size. The result is the same."""
     tune_allocator: bool = True
     """Linux with glibc: keep freed memory instead of returning it after each step (faster)."""
     watchdog: float | None = None

@@ -45,6 +45,13 @@ class Progress:
             with contextlib.suppress(BrokenPipeError):  # a run goes on when nobody looks any more
                 print(f"step {step}/{self._steps}  {text}  {left:.0f} s left", flush=True)
 
+    def say(self, line: str) -> None:
+        """A line for a person, above the bar where there is one."""
+        if self._bar:
+            self._bar.console.print(line)
+        elif self._shows:
+            print(line, flush=True)
+
 
 def _make_bar():
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

@@ -23,8 +23,9 @@ def fails(source, kind, message, **options):
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
     known = (
-        "digits, fashion-mnist, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, shakespeare, "
-        "text:FILE, tfds:NAME"
+        "arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR, idx:DIR, npz:FILE, "
+        "python-reference, random-tokens:SIZE, "
+        "shakespeare, text:FILE, tfds:NAME, tokens:FILE"
     )
     fails(
         "digit",
@@ -48,13 +49,13 @@ def test_sources_of_the_other_kind():
         "python-reference",
         "images",
         "The source 'python-reference' does not hold images, which this model works on: "
-        "choose one of digits, fashion-mnist, idx, npz, tfds.",
+        "choose one of arrayrecord, digits, fashion-mnist, folder, idx, npz, tfds.",
     )
     fails(
         "digits",
         "text",
         "The source 'digits' does not hold text, which this model works on: "
-        "choose one of python-reference, random-tokens, shakespeare, text, tfds.",
+        "choose one of python-reference, random-tokens, shakespeare, text, tfds, tokens.",
         seq_len=8,
     )
 

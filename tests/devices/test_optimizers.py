@@ -35,11 +35,13 @@ experiment = Language(
 data = experiment.load()
 
 def trained(devices):
-    task, order, plan, state = runner.prepare(experiment, data, runner.Devices(*devices))
+    task, order, plan, state, _ = runner.prepare(experiment, data, runner.Devices(*devices))
     dispatch = plan.dispatch(task.step, data.train.take, 1, state)
     arrays, losses = plan.put_arrays(data.train.arrays), []
     for step in range(STEPS):
-        state, report = dispatch(state, arrays, order.indices_for(step, 1), np.int32(1))
+        state, report = dispatch(
+            state, arrays, plan.place(order.indices_for(step, 1)), np.int32(1)
+        )
         losses.append(to_floats(report.metrics)["loss"])
     return losses, state
 

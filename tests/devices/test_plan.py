@@ -59,11 +59,13 @@ PLANS = {
 
 def trained(experiment, devices):
     data = experiment.load()
-    task, order, plan, state = runner.prepare(experiment, data, runner.Devices(*devices))
+    task, order, plan, state, _ = runner.prepare(experiment, data, runner.Devices(*devices))
     dispatch = plan.dispatch(task.step, data.train.take, 2, state)
     arrays, losses = plan.put_arrays(data.train.arrays), []
     for step in range(STEPS):
-        state, report = dispatch(state, arrays, order.indices_for(step, 2), np.int32(1))
+        state, report = dispatch(
+            state, arrays, plan.place(order.indices_for(step, 2)), np.int32(1)
+        )
         losses.append(to_floats(report.metrics))
         if step == 0:
             first = len(compilations)
@@ -177,7 +179,7 @@ from jaxgen.devices.choose import make_plan
 
 experiment = replace(find_preset("gan-digits").experiment, batch_size=64)
 data = experiment.load()
-task, _, _, state = runner.prepare(experiment, data)
+task, _, _, state, _ = runner.prepare(experiment, data)
 for count in (1, 8):
     plan = make_plan("mesh", None, devices=jax.devices()[:count], batch_size=64)
     arrays = jax.eval_shape(data.train.take, data.train.arrays, jax.numpy.arange(64))

@@ -45,15 +45,24 @@ EXPERIMENTS = {
 }
 join(JobOptions())
 for case in sys.argv[2:]:
-    name, parallel, mesh = (case.split(" ") + [None])[:3]
+    name, parallel, *rest = case.split(" ")
+    feed = "host" if "host" in rest else None
+    mesh = next((part for part in rest if "=" in part), None)
     run = case.replace(" ", "_").replace("=", "").replace(",", "_")
-    devices = runner.Devices(parallel, mesh)
+    devices = runner.Devices(parallel, mesh, feed)
     runner.start(EXPERIMENTS[name], name, Path(sys.argv[1]), run, devices)
 leave()
 """
 CASES = {
-    2: ["vae-digits pmap", "gan-digits mesh fsdp=2", "gpt-python pmap", "gpt-python mesh model=2"],
-    4: ["vae-digits mesh data=2,fsdp=2", "gan-digits pmap"],
+    2: [
+        "vae-digits pmap",
+        "gan-digits mesh fsdp=2",
+        "gpt-python pmap",
+        "gpt-python mesh model=2",
+        "vae-digits pmap host",
+        "gpt-python mesh model=2 host",
+    ],
+    4: ["vae-digits mesh data=2,fsdp=2", "gan-digits pmap", "vae-digits mesh data=2,fsdp=2 host"],
 }
 
 
@@ -91,6 +100,11 @@ def test_processes_train_as_one(alone, tmp_path, processes):
             for name in line.keys() - {"seconds"}:
                 # Sums in another order; eval/... follows parameters that differ by as little.
                 assert line[name] == pytest.approx(other[name], rel=2e-4, abs=1e-5), (folder, name)
+        if folder.name.endswith("_host"):  # batches that were sent have the bits of those gathered
+            whole = metrics(folder.with_name(folder.name.removesuffix("_host")))
+            assert [line | {"seconds": 0} for line in lines] == [
+                line | {"seconds": 0} for line in whole
+            ]
         kept = sorted(int(path.name) for path in (folder / "checkpoints").iterdir())
         assert kept == [2, 4]
         assert [path.name for path in (folder / "samples").iterdir()] == [

@@ -1,6 +1,7 @@
 """Each evaluation against a plain loop over the same data, and against values known beforehand."""
 
 import math
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,9 @@ import pytest
 from scipy import linalg, special
 
 from jaxgen.data import ByteTokenizer, CharacterTokenizer, Images, Tokens
+from jaxgen.data.images import dataset as image_dataset
+from jaxgen.data.text import dataset as text_dataset
+from jaxgen.experiments.registry import find_preset
 from jaxgen.families.gan.evaluation import make_gan_evaluation
 from jaxgen.families.language.evaluation import make_language_evaluation
 from jaxgen.families.vae.evaluation import make_vae_evaluation
@@ -145,3 +149,42 @@ def test_the_gan_evaluation_is_a_count_and_a_distance(random_params, images):
         "discriminator_accuracy": right[0] / 58 + right[1] / 74,
     }
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_large_held_out_part_is_sampled_at_equal_distances_and_a_small_one_judged_whole(
+    monkeypatch,
+):
+    """The default, --eval-batches, and that the sample is the same at each call."""
+    experiment = find_preset("vae-digits").experiment
+    data = experiment.load()
+    assert experiment.held_out(data) is data.test
+    assert replace(experiment, eval_batches=3).held_out(data) is data.test  # 384 of 360
+    part = replace(experiment, batch_size=12, eval_batches=6).held_out(data)
+    np.testing.assert_array_equal(part.arrays["image"], data.test.arrays["image"][::5])
+    np.testing.assert_array_equal(part.arrays["label"], data.test.arrays["label"][::5])
+    monkeypatch.setattr(image_dataset, "JUDGED_PIXELS", 64 * 40)
+    part = experiment.held_out(data)
+    np.testing.assert_array_equal(part.arrays["image"], data.test.arrays["image"][::9])
+
+    gpt = find_preset("gpt-python").experiment
+    text = gpt.load()
+    assert gpt.held_out(text) is text.test
+    assert replace(gpt, batch_size=3, eval_batches=2).held_out(text).judged == 6
+    monkeypatch.setattr(text_dataset, "JUDGED_TOKENS", 64 * 5)
+    assert gpt.held_out(text).judged == 5
+
+
+def test_the_loss_of_a_sample_of_windows_is_theirs():
+    """Five windows at equal distances, judged alone and by the sample, in batches that leave room."""
+    tokens = np.random.default_rng(0).integers(7, size=1003).astype(np.int32)
+    model = GPTConfig(1, 2, 8, 12, 10).make(7)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 10), jnp.int32))["params"]
+    whole = Tokens({"tokens": tokens}, 10, num_characters=None)
+    loss = make_language_evaluation(model, batch_size=2)(Weights(params), whole.sampled(5))["loss"]
+    alone = make_language_evaluation(model, batch_size=1)
+    starts = [0, 200, 400, 600, 800]
+    losses = [
+        alone(Weights(params), Tokens({"tokens": tokens[s : s + 11]}, 10, None))["loss"]
+        for s in starts
+    ]
+    np.testing.assert_allclose(loss, np.mean(losses), rtol=1e-6)

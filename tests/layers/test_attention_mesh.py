@@ -70,7 +70,7 @@ def trained(form, kind, mesh=None, accumulate=1):
     dispatch = plan.dispatch(task.step, lambda a, i: {n: v[i] for n, v in a.items()}, 1, state)
     losses = []
     for _ in range(2):
-        indices = np.arange(B)[None].astype(np.int32)
+        indices = plan.place(np.arange(B)[None].astype(np.int32))
         state, report = dispatch(state, plan.put_arrays(arrays), indices, np.int32(1))
         losses += list(to_floats(report.metrics).values())
     return losses, [np.asarray(leaf) for leaf in jax.tree.leaves(plan.local(state.params))]

@@ -96,7 +96,7 @@ def train(name, asked, accumulate):
     dispatch = plan.dispatch(toy.step, take, 1, state)
     arrays, losses = plan.put_arrays(ARRAYS), []
     for step in range(3):
-        state, report = dispatch(state, arrays, ROWS[step : step + 1], np.int32(1))
+        state, report = dispatch(state, arrays, plan.place(ROWS[step : step + 1]), np.int32(1))
         losses.append(to_floats(report.metrics))
     with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder)) as checkpoints:
         checkpoints.save(plan.shared(state))

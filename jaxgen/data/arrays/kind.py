@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
+from jaxgen.data.datasets import Dataset, spread
 from jaxgen.data.kind import Data, Kind, whole
 from jaxgen.errors import UserError
 
@@ -14,19 +14,19 @@ _NARROWED = {"float64": "float32", "int64": "int32", "uint64": "uint32"}
 
 
 @dataclass(frozen=True, eq=False)
-class Arrays:
+class Arrays(Dataset):
     """One split: arrays [n, ...] by name, of which a batch is the rows."""
 
     arrays: dict[str, np.ndarray]
+
+    def sampled(self, count: int) -> "Arrays":
+        """So many rows, at equal distances."""
+        return Arrays(self.gather(self.arrays, spread(count, self.num_examples)))
 
     @property
     def num_examples(self) -> int:
         """The number of rows, n."""
         return len(next(iter(self.arrays.values())))
-
-    def take(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
-        """The rows `indices` of every array, [B, ...]."""
-        return {name: array[indices] for name, array in arrays.items()}
 
 
 @dataclass(frozen=True)

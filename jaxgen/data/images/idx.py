@@ -67,7 +67,7 @@ def _find(folder: Path, name: str) -> Path | None:
     return next((folder / each for each in (name, f"{name}.gz") if each in names), None)
 
 
-def _unpacked(path: Path, packed: bytes) -> bytes:
+def _unpacked(path: Path, packed: bytes) -> bytearray:
     """What a gzip file holds, piece by piece, so that a bomb is noticed before it fills the memory."""
     content = bytearray()
     try:
@@ -77,7 +77,7 @@ def _unpacked(path: Path, packed: bytes) -> bytes:
                 refuse_bomb(path, len(packed), len(content))
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} is damaged ({error}): fetch it again.") from error
-    return bytes(content)
+    return content
 
 
 def read_idx(path: Path, num_dimensions: int) -> np.ndarray:
@@ -86,9 +86,9 @@ def read_idx(path: Path, num_dimensions: int) -> np.ndarray:
     Raises:
       UserError: the file cannot be read, is of another kind, or is not as long as it says.
     """
-    content = read_bytes(path)
-    if path.suffix == ".gz":
-        content = _unpacked(path, content)
+    packed = read_bytes(path)
+    content = _unpacked(path, packed) if path.suffix == ".gz" else packed
+    # The array below shares the content's memory.
     magic = struct.pack(">HBB", 0, 8, num_dimensions)
     header = 4 + 4 * num_dimensions
     if content[:4] != magic:

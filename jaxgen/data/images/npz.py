@@ -1,13 +1,12 @@
 """NumPy's archive format, npz, under the names of arrays that are in use for images."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 
 from jaxgen.data.images.arrays import held_out_tenth, images_from, same_form
 from jaxgen.data.images.dataset import Images
-from jaxgen.data.reading import read_bytes, refuse_bomb
+from jaxgen.data.reading import refuse_bomb, require_file
 from jaxgen.errors import UserError
 
 LAYOUTS = (
@@ -44,12 +43,12 @@ def npz_file(path: Path) -> tuple[Images, Images]:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of the file, by name."""
-    content = read_bytes(path)
+    """All arrays of the file, by name, each read into memory once."""
+    require_file(path)
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        with np.load(path, allow_pickle=False) as archive:
             unpacked_bytes = sum(member.file_size for member in archive.zip.infolist())
-            refuse_bomb(path, len(content), unpacked_bytes)
+            refuse_bomb(path, path.stat().st_size, unpacked_bytes)
             return {name: archive[name] for name in archive.files}
     except UserError:
         raise

@@ -1,33 +1,39 @@
-"""A split of a text in memory. Shape letters: B batch, T sequence length; n tokens in the split."""
+"""A split of a text. Shape letters: B batch, T sequence length; n tokens in the split."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
+from jaxgen.data.datasets import Dataset, spread
 from jaxgen.errors import UserError
+
+JUDGED_TOKENS = 2**17
+"""A tenth of Shakespeare has 111,540 characters."""
 
 
 @dataclass(frozen=True, eq=False)
-class Tokens:
+class Tokens(Dataset):
     """A text as one long row of tokens; an example is a window of it, one for every start.
 
     Attributes:
-      arrays: `tokens` int32 [n].
+      arrays: `tokens` [n], integers of any width; a batch has int32.
       seq_len: T, the tokens a model reads at once.
       num_characters: the characters of text that the n tokens stand for; None where the text
         cannot be had back from them (words). A loss in nats per token, times n / num_characters,
         is in nats per character, which compares tokenizers fairly.
+      judged: how many of the windows side by side `side_by_side` takes; None: all.
 
     Raises:
       UserError: the text has no window of T tokens and the one that follows.
     """
 
-    arrays: dict[str, np.ndarray]
+    arrays: dict[str, Any]
     seq_len: int
     num_characters: int | None
+    judged: int | None = None
 
     def __post_init__(self):
         num_tokens = len(self.arrays["tokens"])
@@ -45,8 +51,54 @@ class Tokens:
         """The number of windows, n − T: every start whose targets are in the text."""
         return len(self.arrays["tokens"]) - self.seq_len
 
-    def take(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
-        """Windows that start at `indices`: `tokens` [B, T], and `targets` [B, T] one later."""
+    @property
+    def num_windows(self) -> int:
+        """The number of windows side by side, the last of which may end with the text."""
+        return -(-(len(self.arrays["tokens"]) - 1) // self.seq_len)
+
+    @property
+    def num_judged(self) -> int:
+        """The windows side by side."""
+        return self.num_windows
+
+    @property
+    def judged_by_default(self) -> int:
+        """All, up to JUDGED_TOKENS tokens."""
+        return min(self.num_windows, max(1, JUDGED_TOKENS // self.seq_len))
+
+    def sampled(self, count: int) -> "Tokens":
+        """The same tokens, of which `count` windows at equal distances are judged."""
+        return replace(self, judged=count if count < self.num_windows else None)
+
+    def side_by_side(self, size: int) -> Iterator[dict[str, np.ndarray]]:
+        """Batches of `size` windows that overlap in no target: each token but the first is one once.
+
+        `tokens` and `targets` int32 [size, T], and `counted` [size, T], which is false behind the end.
+        Of a part, if one is to be judged, the windows lie at equal distances.
+        """
+        tokens, last = self.arrays["tokens"], len(self.arrays["tokens"]) - 1
+        count = self.judged or self.num_windows
+        windows = spread(count, self.num_windows)
+        for first in range(0, count, size):
+            starts = np.full(size, last, np.int64)
+            chosen = windows[first : first + size] * self.seq_len
+            starts[: len(chosen)] = chosen
+            places = starts[:, None] + np.arange(self.seq_len + 1)
+            read = tokens[np.minimum(places, last)].astype(np.int32)
+            counted = places[:, 1:] <= last
+            # Zeros behind the end, in inputs and targets.
+            yield {
+                "tokens": np.where(places[:, :-1] < last, read[:, :-1], 0),
+                "targets": np.where(counted, read[:, 1:], 0),
+                "counted": counted,
+            }
+
+    def gather(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
+        """`windows` [B, T + 1] that start at `indices`."""
         offsets = np.arange(self.seq_len + 1, dtype=np.int32)
-        windows = arrays["tokens"][indices[:, None] + offsets[None, :]]
+        return {"windows": arrays["tokens"][indices[:, None] + offsets[None, :]]}
+
+    def finish(self, rows: Mapping[str, Any]) -> dict[str, Any]:
+        """`tokens` int32 [B, T], and `targets` [B, T] one later."""
+        windows = rows["windows"].astype(np.int32)
         return {"tokens": windows[:, :-1], "targets": windows[:, 1:]}

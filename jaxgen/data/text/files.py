@@ -9,7 +9,11 @@ from pathlib import Path
 
 from jaxgen.data.named import find_named
 from jaxgen.data.reading import read_bytes
+from jaxgen.data.text.streams import Stretch, decoded, whole
 from jaxgen.errors import UserError
+
+IN_MEMORY_BYTES = 2**24
+"""A longer text is turned into a file of tokens, a piece at a time, and read from there."""
 
 
 def held_out_tenth(text: str) -> tuple[str, str]:
@@ -18,25 +22,22 @@ def held_out_tenth(text: str) -> tuple[str, str]:
     return text[:boundary], text[boundary:]
 
 
-def text_file(path: Path) -> tuple[str, str]:
+def text_file(path: Path) -> tuple[str, str] | tuple[Stretch, Stretch]:
     """The text of a UTF-8 file, unchanged (line ends too), without and with its last tenth.
 
+    Of a long one the whole file, twice: it is read when its tokenizer is known.
+
     Raises:
-      UserError: the file cannot be read, is empty, or is not UTF-8.
+      UserError: the file cannot be read, is empty, is not UTF-8, or has a NUL in it.
     """
-    content = read_bytes(path)
-    if not content:
-        raise UserError(f"{path} is empty: give a file with text in it.")
-    try:
-        return held_out_tenth(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8 (byte 0x{content[error.start]:02x} at position {error.start}): "
-            "convert it to UTF-8 first, for instance with iconv."
-        ) from error
+    text = whole(path)
+    if text.stop - text.start > IN_MEMORY_BYTES:
+        return text, text
+    content = read_bytes(path)[text.start :]
+    return held_out_tenth(decoded(path, content, text.start))
 
 
-def shakespeare() -> tuple[str, str]:
+def shakespeare() -> tuple[str, str] | tuple[Stretch, Stretch]:
     """A million characters of Shakespeare's plays, as char-rnn and nanoGPT train on them.
 
     Raises:

@@ -2,25 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jaxgen.data.kind import Data, Kind, Source, whole
 from jaxgen.data.reading import as_path
 from jaxgen.data.text.dataset import Tokens
 from jaxgen.data.text.files import python_reference, shakespeare, text_file
+from jaxgen.data.text.prepared import cached_tokens
+from jaxgen.data.text.streams import Stretch
 from jaxgen.data.text.synthetic import Ids, random_tokens
 from jaxgen.data.text.tfds import tfds_text
+from jaxgen.data.text.token_file import FileTokens, token_parts
 from jaxgen.data.text.tokenizers import (
-    TOKENIZERS,
     ByteTokenizer,
     CharacterTokenizer,
     NumberTokenizer,
     Tokenizer,
     WordTokenizer,
+    find_tokenizer,
     tokenizer_from_json,
 )
 from jaxgen.errors import UserError
-from jaxgen.suggest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,26 @@ class TextSpec:
 
 
 def text_data(
-    train: str | Ids, test: str | Ids, *, tokenizer: str = "characters", seq_len: int | None = None
+    train: str | Ids | Path | Stretch,
+    test: str | Ids | Path | Stretch,
+    *,
+    tokenizer: str = "characters",
+    seq_len: int | None = None,
+    vocab_size: int | None = None,
 ) -> Data:
     """The tokens of two parts of a text, and the tokenizer made for it; tokens stay as they are.
 
-    Raises UserError where the tokenizer is not known, seq_len is not given, or the text too short.
+    Raises UserError where the tokenizer is not known, seq_len is not given, the text too short, or a
+    vocab_size is given for what has a vocabulary of its own.
     """
     if seq_len is None:
         raise UserError("A text needs a sequence length: set seq_len.")
+    if isinstance(train, Path):
+        return _from_files(*token_parts(train, vocab_size), seq_len)
+    if vocab_size is not None:
+        raise UserError("--vocab-size is for token files without a header: leave it out.")
+    if isinstance(train, Stretch):
+        return _from_files(*cached_tokens(train, tokenizer), seq_len)
     if isinstance(train, Ids) and isinstance(test, Ids):
         spec = TextSpec(NumberTokenizer(train.vocab_size), int(train.tokens[0]))
         seen, held_out = (Tokens({"tokens": part.tokens}, seq_len, None) for part in (train, test))
@@ -75,15 +90,21 @@ def text_data(
     return Data(seen, held_out, TextSpec(made, first_token=int(seen.arrays["tokens"][0])))
 
 
+def _from_files(train: FileTokens, test: FileTokens, seq_len: int) -> Data:
+    """The data of tokens that stay in their files."""
+    seen, held_out = (
+        Tokens({"tokens": part.tokens}, seq_len, part.num_characters) for part in (train, test)
+    )
+    return Data(seen, held_out, TextSpec(train.tokenizer, int(train.tokens[:1][0])))
+
+
 def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
     """A tokenizer by name, with its vocabulary.
 
     Characters know the whole text, since none may be unknown; words the training part only, as a
     held-out word may well be `<UNK>`.
     """
-    if name not in TOKENIZERS:
-        raise UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, TOKENIZERS)}.")
-    kind = TOKENIZERS[name]
+    kind = find_tokenizer(name)
     if kind is CharacterTokenizer:
         return CharacterTokenizer.of(train + test)
     return WordTokenizer.of(train) if kind is WordTokenizer else ByteTokenizer()
@@ -96,6 +117,7 @@ KIND = Kind(
         "shakespeare": Source(lambda _: shakespeare()),
         "text": Source(lambda file: text_file(as_path(file)), "FILE"),
         "tfds": Source(tfds_text, "NAME"),
+        "tokens": Source(lambda file: (as_path(file), as_path(file)), "FILE"),
     },
     text_data,
     TextSpec.from_json,

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Int, Int32, UInt32
 
 from jaxgen.errors import UserError
+from jaxgen.suggest import did_you_mean
 
 
 @runtime_checkable  # so that beartype can check it in tests
@@ -79,6 +80,13 @@ class CharacterTokenizer:
     def _vocabulary(self) -> UInt32[np.ndarray, " V"]:
         return _codepoints(self.characters)
 
+    @cached_property
+    def _ids(self) -> Int32[np.ndarray, " largest"]:
+        """By code point; V for those between, and for one more after the largest."""
+        ids = np.full(int(self._vocabulary.max(initial=0)) + 2, self.vocab_size, np.int32)
+        ids[self._vocabulary] = np.arange(self.vocab_size, dtype=np.int32)
+        return ids
+
     def encode(self, text: str) -> Int32[np.ndarray, " n"]:
         """The place of each character in the vocabulary.
 
@@ -86,17 +94,15 @@ class CharacterTokenizer:
           UserError: a character is not in the vocabulary.
         """
         codepoints = _codepoints(text)
-        ids = np.searchsorted(self._vocabulary, codepoints)
-        known = ids < self.vocab_size
-        known[known] = self._vocabulary[ids[known]] == codepoints[known]
-        if not known.all():
-            unknown = int(codepoints[np.argmin(known)])
+        ids = self._ids[np.minimum(codepoints, len(self._ids) - 1)]
+        if ids.size and ids.max() == self.vocab_size:
+            unknown = int(codepoints[np.argmax(ids)])
             raise UserError(
                 f"The character {chr(unknown)!r} (U+{unknown:04X}) is not in the vocabulary of "
                 f"{self.vocab_size} characters: leave it out, or train on text that has it, or "
                 "train with the tokenizer 'bytes'."
             )
-        return ids.astype(np.int32)
+        return ids
 
     def decode(self, ids: Int[Any, " n"]) -> str:
         """The characters at these places of the vocabulary."""
@@ -183,7 +189,11 @@ class WordTokenizer:
     @classmethod
     def of(cls, text: str, max_vocab_size: int = 10_000) -> "WordTokenizer":
         """The tokenizer of the words of `text`; `max_vocab_size` counts the special ones too."""
-        counts = Counter(text.lower().split())
+        return cls.of_counts(Counter(text.lower().split()), max_vocab_size)
+
+    @classmethod
+    def of_counts(cls, counts: Counter, max_vocab_size: int = 10_000) -> "WordTokenizer":
+        """The same of words that were counted."""
         words = sorted(counts, key=lambda word: (-counts[word], word))
         return cls(tuple(words[: max_vocab_size - len(cls.SPECIAL)]))
 
@@ -265,6 +275,13 @@ class NumberTokenizer:
 
 TOKENIZERS = {kind.name: kind for kind in (CharacterTokenizer, ByteTokenizer, WordTokenizer)}
 """The tokenizers by the name a user gives."""
+
+
+def find_tokenizer(name: str) -> type:
+    """The class of that name; a UserError where there is none."""
+    if name not in TOKENIZERS:
+        raise UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, TOKENIZERS)}.")
+    return TOKENIZERS[name]
 
 
 def tokenizer_from_json(values: Mapping[str, Any]) -> Tokenizer:

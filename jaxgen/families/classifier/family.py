@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from jaxgen.errors import UserError, check
-from jaxgen.families.base import Experiment, Trained
+from jaxgen.families.base import OfImages, Trained
 from jaxgen.families.classifier.costs import classifier_step
 from jaxgen.models.base import ModelConfig
 from jaxgen.models.convnet.config import ConvNetConfig
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Classifier(Experiment):
+class Classifier(OfImages):
     """A model of an image's class, whose features can judge images that another model draws."""
 
-    kind: ClassVar = "images"
     flip: bool = False
     """Mirror half of the training images left to right, drawn anew at each step."""
     shift: int = 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from jaxgen.errors import UserError, check
-from jaxgen.families.base import Experiment, Trained
+from jaxgen.families.base import OfImages, Trained
 from jaxgen.families.gan.costs import gan_step
 from jaxgen.families.sampling import ImageSampling
 from jaxgen.models.base import ModelConfig
@@ -26,10 +26,9 @@ DCGAN_ADAM = OptimizerConfig(
 
 
 @dataclass(frozen=True)
-class GAN(Experiment):
+class GAN(OfImages):
     """A generator and a discriminator, each of which learns from the other."""
 
-    kind: ClassVar = "images"
     loss: Literal["non-saturating", "saturating", "wasserstein"] = "non-saturating"
     """The pair of losses, as the catalogue has them."""
     label_smoothing: Literal["none", "one-sided", "two-sided"] = "none"

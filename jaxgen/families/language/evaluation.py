@@ -11,7 +11,7 @@ from jaxgen.equations import language
 
 
 def make_language_evaluation(model: nn.Module, batch_size: int = 64) -> Callable:
-    """`evaluate(weights, dataset) -> metrics`: nats of the held-out text.
+    """`evaluate(weights, dataset) -> metrics`: nats of the held-out text, or of the part to be judged.
 
     The text is cut into windows of seq_len tokens side by side, so each token but the first is
     predicted exactly once, from the tokens before it in its window. `loss` is in nats per token,
@@ -25,21 +25,14 @@ def make_language_evaluation(model: nn.Module, batch_size: int = 64) -> Callable
         return jnp.sum(jnp.where(counted, nats, 0.0), axis=1)
 
     def evaluate(weights, dataset) -> dict[str, float]:
-        tokens, seq_len = dataset.arrays["tokens"], dataset.seq_len
-        num_targets = len(tokens) - 1
-        rows = -(-num_targets // (seq_len * batch_size)) * batch_size
-        padding = np.zeros(rows * seq_len - num_targets, np.int32)
-        inputs, targets = (
-            np.concatenate([part, padding]).reshape(-1, batch_size, seq_len)
-            for part in (tokens[:-1], tokens[1:])
-        )
-        counted = (np.arange(rows * seq_len) < num_targets).reshape(inputs.shape)
-        batches = zip(inputs, targets, counted, strict=True)
-        nats = [np.asarray(window_nats(weights.params, *batch)) for batch in batches]
+        nats, num_targets = [], 0
+        for batch in dataset.side_by_side(batch_size):
+            nats.append(np.asarray(window_nats(weights.params, **batch)))
+            num_targets += int(batch["counted"].sum())
         total = float(np.sum(nats, dtype=np.float64))
         metrics = {"loss": total / num_targets}
         if dataset.num_characters is not None:
-            characters = dataset.num_characters * num_targets / len(tokens)
+            characters = dataset.num_characters * num_targets / len(dataset.arrays["tokens"])
             metrics["nats_per_character"] = total / characters
         return metrics
 

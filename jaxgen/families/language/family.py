@@ -30,6 +30,8 @@ class Language(Experiment):
     """T, tokens in a training window."""
     tokenizer: Literal["characters", "bytes", "words"] = "characters"
     """What a token is."""
+    vocab_size: int | None = None
+    """V of a token file that does not tell it; None: GPT-2's 50,257."""
     model: ModelConfig = field(default_factory=GPTConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     sampling: TextSampling = field(default_factory=TextSampling)
@@ -38,6 +40,7 @@ class Language(Experiment):
     def __post_init__(self):
         super().__post_init__()
         check(self, "seq_len", lambda x: x >= 1, "1 or more")
+        check(self, "vocab_size", lambda x: x is None or 2 <= x <= 2**16, "2 to 65536")
         if self.seq_len > self.model.max_seq_len:
             raise UserError(
                 f"--seq-len {self.seq_len} is longer than the model's longest sequence, "
@@ -48,7 +51,10 @@ class Language(Experiment):
         """The text, cut into windows of seq_len tokens."""
         from jaxgen.data import load
 
-        return load(self.data, kind="text", tokenizer=self.tokenizer, seq_len=self.seq_len)
+        return load(
+            self.data, kind="text",
+            tokenizer=self.tokenizer, seq_len=self.seq_len, vocab_size=self.vocab_size,
+        )  # fmt: skip
 
     def build(self, spec: TextSpec, trained: Mapping[str, Trained] | None = None) -> Task:
         """A model with next-token cross-entropy; it applies to tokens (B, T), which become logits."""

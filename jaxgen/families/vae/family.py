@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from jaxgen.errors import UserError
-from jaxgen.families.base import Experiment, Trained
+from jaxgen.families.base import OfImages, Trained
 from jaxgen.families.sampling import ImageSampling
 from jaxgen.families.vae.costs import vae_step
 from jaxgen.models.base import ModelConfig
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class VAE(Experiment):
+class VAE(OfImages):
     """An encoder and a decoder that maximise a lower bound of the data's log-likelihood."""
 
-    kind: ClassVar = "images"
     binarise: Literal["threshold", "draw", "no"] = "threshold"
     """Make pixels black or white: above half (static); drawn with the grey level as probability, anew
     at each step and once for the held-out images (dynamic); or keep the grey levels."""
