@@ -1,6 +1,6 @@
 """From an experiment to a finished run, and back from a run to its trained model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,12 +129,25 @@ def resume(saved: SavedRun, experiment: Experiment, devices: Devices = ONE) -> R
     return saved.run
 
 
-def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") -> Path:
-    """Sample from a run's checkpoint into its samples folder; returns the file."""
+def draw(
+    saved: SavedRun,
+    sampling: Any,
+    seed: int,
+    checkpoint: str = "latest",
+    show: Callable[[Iterator[Any]], None] | None = None,
+) -> Path | None:
+    """Sample from a run's checkpoint into its samples folder; returns the file.
+
+    Where the model draws piece by piece and there is a `show`, that is handed the pieces as they come,
+    and there is no file.
+    """
     experiment: Any = saved.experiment  # of a family that has the field
     task, state = restore(replace(experiment, sampling=sampling), saved, checkpoint)
+    key = jax.random.key(seed)
+    if show is not None and task.stream is not None:
+        return show(task.stream(state.weights, key))
     path = saved.run.new_sample_path(int(state.step), seed)
-    return own(task, "sample", experiment)(state.weights, jax.random.key(seed), path)
+    return own(task, "sample", experiment)(state.weights, key, path)
 
 
 def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]:

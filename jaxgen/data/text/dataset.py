@@ -20,6 +20,7 @@ class Tokens:
       num_characters: the characters of text that the n tokens stand for; None where the text
         cannot be had back from them (words). A loss in nats per token, times n / num_characters,
         is in nats per character, which compares tokenizers fairly.
+      tells_start: batches say at which token each window starts, for a model that carries a state.
 
     Raises:
       UserError: the text has no window of T tokens and the one that follows.
@@ -28,6 +29,7 @@ class Tokens:
     arrays: dict[str, np.ndarray]
     seq_len: int
     num_characters: int | None
+    tells_start: bool = False
 
     def __post_init__(self):
         num_tokens = len(self.arrays["tokens"])
@@ -46,7 +48,11 @@ class Tokens:
         return len(self.arrays["tokens"]) - self.seq_len
 
     def take(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
-        """Windows that start at `indices`: `tokens` [B, T], and `targets` [B, T] one later."""
+        """Windows that start at `indices`: `tokens` [B, T], and `targets` [B, T] one later.
+
+        And `start` [B], the indices, where they are to be told.
+        """
         offsets = np.arange(self.seq_len + 1, dtype=np.int32)
         windows = arrays["tokens"][indices[:, None] + offsets[None, :]]
-        return {"tokens": windows[:, :-1], "targets": windows[:, 1:]}
+        batch = {"tokens": windows[:, :-1], "targets": windows[:, 1:]}
+        return batch | {"start": indices} if self.tells_start else batch

@@ -25,6 +25,8 @@ class Tokenizer(Protocol):
     """What every tokenizer can do."""
 
     name: ClassVar[str]
+    separator: ClassVar[str]
+    """What stands between two pieces of text that are decoded apart."""
 
     @property
     def vocab_size(self) -> int:
@@ -64,6 +66,7 @@ class CharacterTokenizer:
 
     characters: str
     name: ClassVar[str] = "characters"
+    separator: ClassVar[str] = ""
 
     @classmethod
     def of(cls, text: str) -> "CharacterTokenizer":
@@ -121,6 +124,7 @@ class ByteTokenizer:
     """One token for each byte of the text's UTF-8: 256 of them, and no text is foreign."""
 
     name: ClassVar[str] = "bytes"
+    separator: ClassVar[str] = ""
 
     @property
     def vocab_size(self) -> int:
@@ -175,6 +179,7 @@ class WordTokenizer:
 
     words: tuple[str, ...]
     name: ClassVar[str] = "words"
+    separator: ClassVar[str] = " "
     SPECIAL: ClassVar[tuple[str, ...]] = ("<PAD>", "<EOS>", "<UNK>")
     PAD: ClassVar[int] = 0
     EOS: ClassVar[int] = 1
@@ -231,6 +236,7 @@ class NumberTokenizer:
 
     vocab_size: int
     name: ClassVar[str] = "numbers"
+    separator: ClassVar[str] = " "
 
     def encode(self, text: str) -> Int32[np.ndarray, " n"]:
         """The numbers between white space.

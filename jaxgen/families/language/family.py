@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jaxgen.errors import UserError, check
 from jaxgen.families.base import Experiment, Trained
@@ -16,7 +16,7 @@ from jaxgen.training.config import OptimizerConfig
 
 if TYPE_CHECKING:
     from jaxgen.costs.table import Table
-    from jaxgen.data import Data, TextSpec
+    from jaxgen.data import Data, Order, TextSpec
     from jaxgen.training.task import Task
 
 
@@ -30,6 +30,9 @@ class Language(Experiment):
     """T, tokens in a training window."""
     tokenizer: Literal["characters", "bytes", "words"] = "characters"
     """What a token is."""
+    stateful: bool = False
+    """Read the text in order, each window from the state that the one before has left; for a recurrent
+    model."""
     model: ModelConfig = field(default_factory=GPTConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     sampling: TextSampling = field(default_factory=TextSampling)
@@ -38,7 +41,9 @@ class Language(Experiment):
     def __post_init__(self):
         super().__post_init__()
         check(self, "seq_len", lambda x: x >= 1, "1 or more")
-        if self.seq_len > self.model.max_seq_len:
+        if self.stateful and not self.model.recurrent:
+            raise UserError("--stateful needs a model with a state to carry: leave it out.")
+        if self.model.max_seq_len is not None and self.seq_len > self.model.max_seq_len:
             raise UserError(
                 f"--seq-len {self.seq_len} is longer than the model's longest sequence, "
                 f"--model.max-seq-len {self.model.max_seq_len}: lower one or raise the other."
@@ -48,36 +53,61 @@ class Language(Experiment):
         """The text, cut into windows of seq_len tokens."""
         from jaxgen.data import load
 
-        return load(self.data, kind="text", tokenizer=self.tokenizer, seq_len=self.seq_len)
+        data = load(self.data, kind="text", tokenizer=self.tokenizer, seq_len=self.seq_len)
+        train: Any = data.train
+        return replace(data, train=replace(train, tells_start=True)) if self.stateful else data
+
+    def order(self, data: Data) -> Order:
+        """Every epoch another permutation of the windows; of a stateful model, the text in order."""
+        from jaxgen.data import InOrder
+
+        if not self.stateful:
+            return super().order(data)
+        return InOrder(data.train.num_examples, self.examples_per_step, self.seq_len)
 
     def build(self, spec: TextSpec, trained: Mapping[str, Trained] | None = None) -> Task:
         """A model with next-token cross-entropy; it applies to tokens (B, T), which become logits."""
         import jax.numpy as jnp
 
         from jaxgen.families.language.evaluation import make_language_evaluation
-        from jaxgen.families.language.objective import make_language_loss
-        from jaxgen.families.language.sampling import prompt_tokens, sample_text
+        from jaxgen.families.language.objective import (
+            empty_extra,
+            make_language_loss,
+            make_stateful_loss,
+        )
+        from jaxgen.families.language.sampling import (
+            prompt_tokens,
+            sample_text,
+            settings_of,
+            stream_text,
+        )
         from jaxgen.training.optimizer import make_optimizer
         from jaxgen.training.state import Weights
         from jaxgen.training.task import one_player
 
-        prompt_tokens(spec, self.sampling)  # one that cannot be read is refused before training
-        model = self.model.make(spec.vocab_size)
+        model, window = self.model.make(spec.vocab_size), self.model.max_seq_len
+        # What cannot be read is refused before training.
+        prompt_tokens(spec, self.sampling, window)
+        settings_of(spec, self.sampling)
 
         def init(key):
-            return Weights(model.init(key, jnp.zeros((1, self.seq_len), jnp.int32))["params"])
+            params = model.init(key, jnp.zeros((1, self.seq_len), jnp.int32))["params"]
+            return Weights(params, empty_extra(model, self.batch_size) if self.stateful else None)
 
         def sample(weights, key, path):
-            window_len = self.model.max_seq_len
-            return sample_text(model, window_len, weights.params, key, path, spec, self.sampling)
+            return sample_text(model, window, weights.params, key, path, spec, self.sampling)
+
+        def stream(weights, key):
+            return stream_text(model, window, weights.params, key, spec, self.sampling)
 
         return one_player(
             init,
-            make_language_loss(model),
+            make_stateful_loss(model) if self.stateful else make_language_loss(model),
             make_optimizer(self.optimizer),
             **self.step_options,
-            evaluate=make_language_evaluation(model),
+            evaluate=make_language_evaluation(model, stateful=self.stateful),
             sample=sample,
+            stream=stream,
             model_axes=self.model.model_axes,
             best="eval/loss",
             apply=lambda weights, tokens: model.apply({"params": weights.params}, tokens),
