@@ -59,7 +59,9 @@ def test_a_query_sees_what_mask_and_causal_both_let_it(random_params, mask, caus
     model = layer(form=form)
     params = random_params(model, X)
     given = mask if mask is None else jnp.asarray(mask)
-    found = jax.jit(lambda p, x: model.apply({"params": p}, x, mask=given, causal=causal))(params, X)
+    found = jax.jit(lambda p, x: model.apply({"params": p}, x, mask=given, causal=causal))(
+        params, X
+    )
     np.testing.assert_allclose(found, loops(X, params, sees), rtol=1e-5, atol=1e-5)
 
 
@@ -180,7 +182,9 @@ def test_one_key_is_kept_or_gone(random_params):
     params["out"]["bias"] = jnp.zeros(D)
     eye = jnp.eye(T, dtype=bool)[None, None]
     keys = jax.random.split(jax.random.key(1), B)
-    found = np.asarray(dropped().apply({"params": params}, X, mask=eye, dropout_keys=keys), np.float64)
+    found = np.asarray(
+        dropped().apply({"params": params}, X, mask=eye, dropout_keys=keys), np.float64
+    )
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
     heads = np.einsum("btd,dnh->bnth", X, wide["value"]["kernel"]) + wide["value"]["bias"]
     each = np.einsum("bnth,nhd->btnd", heads, wide["out"]["kernel"]) / (1 - P)  # of each head

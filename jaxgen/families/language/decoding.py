@@ -187,9 +187,7 @@ def _feed(model, params, state: Decoding, token, full) -> Decoding:
     filled = jnp.where(full, kept, state.filled)
     window, filled = window.at[rows, filled].set(token), filled + 1
     one = jnp.ones_like(filled)
-    logits, cache = model.apply(
-        {"params": params}, token[:, None], cache=state.cache, lengths=one
-    )
+    logits, cache = model.apply({"params": params}, token[:, None], cache=state.cache, lengths=one)
     logits = logits[:, 0]
 
     def read_again(logits, cache):
