@@ -6,13 +6,12 @@
     (4) h' = (1 − z) ⊙ n + z ⊙ h
 
 Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", eqs. (5) to (8),
-https://arxiv.org/abs/1406.1078, but for two things. There the reset multiplies the state before U_n does,
-U_n (r ⊙ h); (3) is version 3 of https://arxiv.org/abs/1412.3555 as cuDNN, PyTorch and Keras compute it
-(`reset_after`): then all three products of the state are one. And the biases are this form's, of which
-only the candidate needs two.
+https://arxiv.org/abs/1406.1078, but for two things. There the reset multiplies the state before U_n
+does, U_n (r ⊙ h); (3) is the form that cuDNN, PyTorch and Keras (`reset_after`) compute: then all three
+products of the state are one. And the biases are this form's, of which only the candidate needs two.
 
-Shape letters: *B leading axes, T time, D input size, H state size (the paper's units, not a head), G = 3·H:
-the rows of reset, update and candidate, side by side.
+Shape letters: *B leading axes, T time, D input size, H state size (the paper's units, not a head),
+G = 3·H: the rows of reset, update and candidate, side by side.
 """
 
 import jax
@@ -64,9 +63,9 @@ def gru(
 ) -> Float[Array, "T B H"]:
     """Eqs. (1) to (4) at each time: all states, from the one before the first.
 
-    The products of the inputs are given, for those of all times are one product. Reverse derivative only:
-    the gradient of the kernel is one product too, where a loop's own derivative would add T of them up,
-    each as large as the kernel.
+    The products of the inputs are given, for those of all times are one product. It has a reverse
+    derivative only: the kernel's gradient is one product too, where a loop's own derivative would add
+    T of them up, each as large as the kernel.
 
     Args:
       inputs: as in `gru_gates`. state: before the first time. The rest as in `gru_cell`.

@@ -144,7 +144,7 @@ def _positions(x: Float[Array, "B N T H"], cache: KeyValues | None) -> Int[Array
 
 
 def _cached(query_len: int, cache: KeyValues, causal: bool) -> Bool[Array, "B 1 T S"]:
-    """Which places queries read that are about to be added: their own and those before, or all filled."""
+    """Which places queries read that are about to be added: up to their own, or all that is filled."""
     places = jnp.arange(cache.key.shape[2])[None, None, None]
     last = jnp.arange(query_len) if causal else jnp.full(query_len, query_len - 1)
     return places <= cache.filled[:, None, None, None] + last[None, None, :, None]

@@ -64,7 +64,7 @@ def gradient(
 
 
 def _weighted(of_piece: Callable) -> Callable:
-    """The gradient of W_i L_i where a loss says its weight: its mean, over the weights', is the whole's."""
+    """The gradient of W_i L_i, where a loss says what its piece counts for."""
 
     def weighted(params, extra, batch, keys):
         grads, aux = of_piece(params, extra, batch, keys)

@@ -13,11 +13,9 @@ ROW = [2.0, 1.0, 0.0, -1.0]
 
 
 def loops(logits, temperature, k, share, penalty, seen):
-    """One row: the tokens sorted by Python, one after the other until there are k or the share is full."""
-    values = [
-        (v / penalty if v > 0 else v * penalty) if s else v
-        for v, s in zip(logits, seen, strict=True)
-    ]
+    """One row: tokens sorted by Python, taken until there are k or the share is full."""
+    pairs = zip(logits, seen, strict=True)
+    values = [(v / penalty if v > 0 else v * penalty) if s else v for v, s in pairs]
     order = sorted(range(len(values)), key=lambda v: (-values[v], v))
     if temperature == 0:
         return [0.0 if v == order[0] else -np.inf for v in range(len(values))]

@@ -6,12 +6,12 @@ from typing import Any
 
 from jaxgen.data.kind import Data, Kind, Source, whole
 from jaxgen.data.reading import as_path
+from jaxgen.data.text.bpe import gpt2_tokenizer, train_bpe
 from jaxgen.data.text.dataset import Tokens
 from jaxgen.data.text.files import python_reference, shakespeare, text_file
 from jaxgen.data.text.synthetic import Ids, random_tokens
 from jaxgen.data.text.tfds import tfds_text
 from jaxgen.data.text.tokenizers import (
-    TOKENIZERS,
     ByteTokenizer,
     CharacterTokenizer,
     NumberTokenizer,
@@ -75,18 +75,28 @@ def text_data(
     return Data(seen, held_out, TextSpec(made, first_token=int(seen.arrays["tokens"][0])))
 
 
+FORMS = ("characters", "bytes", "words", "bpe:SIZE", "gpt2:FOLDER")
+
+
 def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
     """A tokenizer by name, with its vocabulary.
 
-    Characters know the whole text, since none may be unknown; words the training part only, as a
-    held-out word may well be `<UNK>`.
+    Characters know the whole text, since none may be unknown; words and pairs the training part only, as
+    a held-out word may well be `<UNK>`, and any text is made of bytes.
     """
-    if name not in TOKENIZERS:
-        raise UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, TOKENIZERS)}.")
-    kind = TOKENIZERS[name]
-    if kind is CharacterTokenizer:
-        return CharacterTokenizer.of(train + test)
-    return WordTokenizer.of(train) if kind is WordTokenizer else ByteTokenizer()
+    kind, _, argument = name.partition(":")
+    match kind, bool(argument):
+        case "characters", False:
+            return CharacterTokenizer.of(train + test)
+        case "bytes", False:
+            return ByteTokenizer()
+        case "words", False:
+            return WordTokenizer.of(train)
+        case "bpe", True if argument.isdecimal() and argument.isascii() and len(argument) < 10:
+            return train_bpe(train, int(argument))
+        case "gpt2", True:
+            return gpt2_tokenizer(as_path(argument))
+    raise UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, FORMS)}.")
 
 
 KIND = Kind(

@@ -4,9 +4,9 @@ A model that is drawn from has `apply(variables, tokens, cache=, lengths=) -> (l
 reads tokens (B, T), of each row the first `lengths` only, behind what is cached, and
 `empty_cache(batch_size, length)`. A transformer caches keys and values, a recurrent model its state.
 
-A transformer's context is full after `window` tokens. Then the older half of it is forgotten, and what is
-left is read anew: so each token's context is known from its place in the text alone, a cached model says
-the same as one that reads its context again for every token, and forgetting costs a pass in every
+A transformer's context is full after `window` tokens. Then the older half of it is forgotten, and what
+is left is read anew: so each token's context is known from its place in the text alone, a cached model
+says the same as one that reads its context again for every token, and forgetting costs a pass in every
 window / 2 tokens. A recurrent model's context is never full.
 """
 
@@ -100,7 +100,7 @@ def begin(
     max_tokens: int,
     window: int | None = None,
 ) -> Decoding:
-    """The texts before their first token: the prompts are read, no more of them than the window holds."""
+    """The texts before their first token: of each prompt is read what the window holds."""
     lengths = np.array([len(prompt) for prompt in prompts], np.int32)
     longest = int(lengths.max()) + max_tokens
     width = longest if window is None else min(window, longest)

@@ -21,9 +21,9 @@ def make_language_evaluation(
     stretches, and the windows of each follow on one another: a token is predicted from all before it
     in its stretch.
 
-    `loss` is in nats per token, `perplexity` its exponential; `nats_per_character` divides the same sum by
-    the characters that the tokens stand for, which compares tokenizers, and `bits_per_character` is that
-    in bits (both are left out where the tokens do not give the text back).
+    `loss` is in nats per token, `perplexity` its exponential; `nats_per_character` divides the same sum
+    by the characters that the tokens stand for, which compares tokenizers, and `bits_per_character` is
+    that in bits (both are left out where the tokens do not give the text back).
     """
 
     @jax.jit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxgen.errors import UserError, check
 from jaxgen.families.base import Experiment, Trained
@@ -28,8 +28,9 @@ class Language(Experiment):
     data: str = "python-reference"
     seq_len: int = 64
     """T, tokens in a training window."""
-    tokenizer: Literal["characters", "bytes", "words"] = "characters"
-    """What a token is."""
+    tokenizer: str = "characters"
+    """What a token is: characters, bytes, words; bpe:SIZE learns so many pieces from the training text;
+    gpt2:FOLDER reads GPT-2's vocab.bpe and encoder.json."""
     stateful: bool = False
     """Read the text in order, each window from the state that the one before has left; for a recurrent
     model."""

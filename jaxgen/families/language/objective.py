@@ -15,8 +15,8 @@ from jaxgen.training.metrics import Mean
 def make_language_loss(model: nn.Module) -> Callable:
     """`loss(params, extra, batch, keys)`: nats per token of batch['targets'] given batch['tokens'].
 
-    Both are (B, T). The model makes logits (B, T, V) of tokens and keys for its dropout. A batch may have
-    `weights` (B, T), what each target counts for: the loss is then Σ w nats / Σ w over the whole step.
+    Both are (B, T). The model makes logits (B, T, V) of tokens and keys for its dropout. A batch may
+    have `weights` (B, T), what each target counts for: the loss is then Σ w nats / Σ w over the step.
     """
 
     def loss(params, extra, batch, keys):
