@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen.data import Data, Order, spec_from_json
 from jaxgen.devices.choose import make_plan, reading_plan, wait_for_all
@@ -19,6 +20,7 @@ from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.fields import differences, from_json, refuse_extremes, to_json
 from jaxgen.runs.loop import Cadence, train
 from jaxgen.runs.run import Run, create_run, open_run, refuse_existing, run_path, save_config
+from jaxgen.runs.tensors import read_tensors, write_tensors
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
@@ -148,6 +150,31 @@ def draw(
         return show(task.stream(state.weights, key))
     path = saved.run.new_sample_path(int(state.step), seed)
     return own(task, "sample", experiment)(state.weights, key, path)
+
+
+def export(saved: SavedRun, file: Path, checkpoint: str = "latest") -> None:
+    """Write a checkpoint's parameters as safetensors, named as others know them."""
+    task, state = restore(saved.experiment, saved, checkpoint)
+    write_tensors(file, own(task, "export", saved.experiment)(state.weights))
+
+
+def adopt(experiment: Experiment, experiment_name: str, root: Path, name: str, file: Path) -> Run:
+    """Make a run of parameters that others trained: a finished one, for all that stands on runs.
+
+    Nothing is written before data and parameters have been accepted.
+    """
+    refuse_extremes(experiment)
+    refuse_existing(run_path(root, name))
+    data = experiment.load()
+    task, _, _, state = prepare(experiment, data)
+    params = own(task, "adopt", experiment)(read_tensors(file), file)
+    params = jax.tree.map(jnp.asarray, params)
+    ema = None if state.ema is None else params
+    state = state._replace(params=params, ema=ema, step=jnp.int32(experiment.steps))
+    run = create_run(root, name, experiment_name, to_json(experiment), data.spec.to_json())
+    with _checkpoints(run, experiment_name, experiment) as checkpoints:
+        checkpoints.save(state)
+    return run
 
 
 def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]:

@@ -9,7 +9,7 @@ from jaxgen.devices.processes import leave
 from jaxgen.errors import Interrupted, UserError, printable
 from jaxgen.suggest import did_you_mean
 
-COMMANDS = ("train", "sample", "evaluate", "equations", "demo")
+COMMANDS = ("train", "sample", "evaluate", "export", "adopt", "equations", "demo")
 """Each is the function of its name in the file of its name."""
 
 

@@ -22,7 +22,7 @@ class FromRun:
     """A run that an experiment stands on: its weights are restored and handed to `build`."""
 
     run: str
-    """The name of the run, in the same directory of runs."""
+    """The name of the run, in the same directory of runs; empty: none."""
     checkpoint: str = "latest"
     """Which of its checkpoints: latest, best or a step."""
     digest: str = ""
@@ -108,7 +108,7 @@ class Experiment(ABC):
     def stands_on(self) -> dict[str, FromRun]:
         """The fields that name other runs."""
         fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
-        return {name: value for name, value in fields if isinstance(value, FromRun)}
+        return {name: value for name, value in fields if isinstance(value, FromRun) and value.run}
 
     def load(self) -> Data:
         """Read the data; a UserError says what is wrong with it."""

@@ -27,6 +27,10 @@ class Task:
     stream: Callable[[Weights, Any], Any] | None = None
     """(weights, key) -> what is drawn, in pieces as it comes, each with its text, number of tokens and
     seconds."""
+    export: Callable[[Weights], dict[str, Any]] | None = None
+    """weights -> tensors by the names under which others know them."""
+    adopt: Callable[[Mapping[str, Any], Any], Any] | None = None
+    """(tensors by these names, their source for messages) -> params."""
     model_axes: Mapping[str, int] = field(default_factory=dict)
     """Parameter path pattern -> the axis that a mesh's `model` may split; nothing: it splits nothing."""
     best: str | None = None

@@ -2,8 +2,8 @@
 
 A text is cut into words (a space belongs to the word behind it), each word into the bytes of its UTF-8.
 Then, again and again, the pair of neighbouring tokens that occurs most often within words becomes a
-token of its own. To encode a word is to make the same merges in the same order. No text is foreign, since
-all 256 bytes are tokens.
+token of its own. To encode a word is to make the same merges in the same order. No text is foreign,
+since all 256 bytes are tokens.
 
 Sennrich et al. 2016, algorithm 1, https://arxiv.org/abs/1508.07909 (pairs); Radford et al. 2019 (GPT-2),
 section 2.2 (bytes as the alphabet, words cut by kind of character).

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxgen.errors import UserError, check
-from jaxgen.families.base import Experiment, Trained
+from jaxgen.families.base import Experiment, FromRun, Trained
+from jaxgen.families.language.config import LoRAConfig
 from jaxgen.families.language.costs import language_step
 from jaxgen.families.sampling import TextSampling
 from jaxgen.models.base import ModelConfig
@@ -34,6 +35,9 @@ class Language(Experiment):
     stateful: bool = False
     """Read the text in order, each window from the state that the one before has left; for a recurrent
     model."""
+    start: FromRun = field(default_factory=lambda: FromRun(""))
+    """A run whose parameters this one begins with: fine-tuning."""
+    lora: LoRAConfig = field(default_factory=LoRAConfig)
     model: ModelConfig = field(default_factory=GPTConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     sampling: TextSampling = field(default_factory=TextSampling)
@@ -44,6 +48,11 @@ class Language(Experiment):
         check(self, "seq_len", lambda x: x >= 1, "1 or more")
         if self.stateful and not self.model.recurrent:
             raise UserError("--stateful needs a model with a state to carry: leave it out.")
+        if self.lora.rank and (self.stateful or not self.start.run):
+            raise UserError(
+                "--lora.rank corrects a trained model without a state: name it by --start.run, or leave "
+                "the rank out."
+            )
         if self.model.max_seq_len is not None and self.seq_len > self.model.max_seq_len:
             raise UserError(
                 f"--seq-len {self.seq_len} is longer than the model's longest sequence, "
@@ -68,51 +77,9 @@ class Language(Experiment):
 
     def build(self, spec: TextSpec, trained: Mapping[str, Trained] | None = None) -> Task:
         """A model with next-token cross-entropy; it applies to tokens (B, T), which become logits."""
-        import jax.numpy as jnp
+        from jaxgen.families.language.build import build_task
 
-        from jaxgen.families.language.evaluation import make_language_evaluation
-        from jaxgen.families.language.objective import (
-            empty_extra,
-            make_language_loss,
-            make_stateful_loss,
-        )
-        from jaxgen.families.language.sampling import (
-            prompt_tokens,
-            sample_text,
-            settings_of,
-            stream_text,
-        )
-        from jaxgen.training.optimizer import make_optimizer
-        from jaxgen.training.state import Weights
-        from jaxgen.training.task import one_player
-
-        model, window = self.model.make(spec.vocab_size), self.model.max_seq_len
-        # What cannot be read is refused before training.
-        prompt_tokens(spec, self.sampling, window)
-        settings_of(spec, self.sampling)
-
-        def init(key):
-            params = model.init(key, jnp.zeros((1, self.seq_len), jnp.int32))["params"]
-            return Weights(params, empty_extra(model, self.batch_size) if self.stateful else None)
-
-        def sample(weights, key, path):
-            return sample_text(model, window, weights.params, key, path, spec, self.sampling)
-
-        def stream(weights, key):
-            return stream_text(model, window, weights.params, key, spec, self.sampling)
-
-        return one_player(
-            init,
-            make_stateful_loss(model) if self.stateful else make_language_loss(model),
-            make_optimizer(self.optimizer),
-            **self.step_options,
-            evaluate=make_language_evaluation(model, stateful=self.stateful),
-            sample=sample,
-            stream=stream,
-            model_axes=self.model.model_axes,
-            best="eval/loss",
-            apply=lambda weights, tokens: model.apply({"params": weights.params}, tokens),
-        )
+        return build_task(self, spec, (trained or {}).get("start"))
 
     def costs(self, spec: TextSpec) -> Table:
         """What one training step costs, row by row."""

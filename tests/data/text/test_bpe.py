@@ -63,13 +63,13 @@ def plain_training(text, count):
 
 @pytest.mark.parametrize("text", [POEM * 3 + " aaaa aaa banana bandana", "to be or not to be " * 9])
 def test_the_trainer_is_a_plain_count_of_all_pairs(text):
-    assert list(train_bpe(text, 256 + 12).merges) == plain_training(text, 12)
+    assert list(train_bpe(text, 256 + 8).merges) == plain_training(text, 8)
 
 
 def test_merges_by_hand():
-    """In 'abab ab' the pair ab occurs three times; then abab is two of the new token."""
+    """Of 'abab,abab,ab' ab is the most frequent pair; then abab is two of the new token."""
     a, b = ALPHABET.index(ord("a")), ALPHABET.index(ord("b"))
-    tokenizer = train_bpe("abab abab ab", 258)
+    tokenizer = train_bpe("abab,abab,ab", 258)
     assert tokenizer.merges == ((a, b), (256, 256))
     assert tokenizer.encode("ababab").tolist() == [257, 256]
     assert tokenizer.decode(np.array([257, 256, a])) == "abababa"
@@ -145,7 +145,7 @@ def test_four_thousand_merges_on_four_megabytes(real_data):
     assert time.process_time() - start < 30 and len(tokenizer.merges) == 4000
     part = text[1_000_000:1_200_000]
     ids = tokenizer.encode(part)
-    assert tokenizer.decode(ids) == part and len(ids) < len(part) / 2.5
+    assert tokenizer.decode(ids) == part and len(ids) < len(part.encode()) / 2
 
 
 def test_gpt2_s_own(real_data, tmp_path):
