@@ -36,9 +36,13 @@ def build_task(experiment: Language, spec: TextSpec, start: Trained | None) -> T
 
     def init(key):
         if base is not None and lora.rank:
-            return Weights({"adapters": init_adapters(key, base, lora)}, base)
+            return Weights(
+                {"adapters": init_adapters(key, base, lora)}, jax.tree.map(jnp.copy, base)
+            )
         tokens = jnp.zeros((1, experiment.seq_len), jnp.int32)
-        params = model.init(key, tokens)["params"] if base is None else base
+        params = (
+            jax.tree.map(jnp.copy, base) if base is not None else model.init(key, tokens)["params"]
+        )
         stateful = experiment.stateful
         return Weights(params, empty_extra(model, experiment.batch_size) if stateful else None)
 
