@@ -2,6 +2,7 @@
 
 digits              images: 1,797 handwritten digits, 8 × 8; comes with the package
 fashion-mnist       images: Fashion-MNIST, 28 × 28, where it is on this machine
+hidden-markov:SIZE  text: SIZE different symbols of a hidden Markov chain, whose entropy is known
 idx:DIR             images: a folder of files in MNIST's format, gzipped or not
 npz:FILE            images: arrays in NumPy's archive format
 python-reference    text: Python's language reference; comes with Python

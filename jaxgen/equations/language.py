@@ -52,6 +52,36 @@ def sequence_cross_entropy(
     return jnp.mean(cross_entropy(logits, targets), axis=-1)
 
 
+def chunked_cross_entropy(
+    features: Float[Array, "B D"],
+    kernel: Float[Array, "D V"],
+    targets: Int[Array, " B"],
+    chunk: int,
+) -> Float[Array, " B"]:
+    """Eq. (1) of the logits `features @ kernel`, of which no more than `chunk` rows stand at once.
+
+    The same as `cross_entropy` to rounding, for large vocabularies: forward and backward need chunk·V
+    numbers in the place of B·V, for which the backward pass computes the logits a second time.
+
+    Args:
+      chunk: rows at once; need not divide B, but what is missing in the last one is computed too.
+    """
+    rows, pieces = len(targets), -(-len(targets) // chunk)
+    padding = pieces * chunk - rows
+    features = jnp.pad(features, ((0, padding), (0, 0))).reshape(pieces, chunk, -1)
+    targets = jnp.pad(targets, (0, padding)).reshape(pieces, chunk)
+
+    @jax.checkpoint
+    def piece(features, targets):
+        logits = jnp.einsum("bd,dv->bv", features, kernel, preferred_element_type=jnp.float32)
+        return cross_entropy(logits, targets)
+
+    def add(_, each):
+        return None, piece(*each)
+
+    return jax.lax.scan(add, None, (features, targets))[1].reshape(-1)[:rows]
+
+
 def weighted_cross_entropy(
     logits: Float[Array, "*B V"], targets: Int[Array, "*B"], weights: Float[Array, "*B"]
 ) -> Float[Array, ""]:

@@ -59,7 +59,7 @@ class Experiment(ABC):
     """B, examples in a step."""
     data: str = "digits"
     """Where the data comes from: images are digits, fashion-mnist, idx:DIR, npz:FILE, tfds:NAME; text is
-    python-reference, shakespeare, text:FILE, tfds:NAME, random-tokens:SIZE."""
+    python-reference, shakespeare, text:FILE, tfds:NAME, random-tokens:SIZE, hidden-markov:SIZE."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
     checkpoint_every: int = 500

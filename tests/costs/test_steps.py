@@ -47,6 +47,7 @@ def assert_equal(step):
 EXPERIMENTS = {
     "gpt": lambda text: (GPT_PYTHON, text(103)),
     "gpt-2 form": lambda text: (replace(GPT_PYTHON, model=GPTConfig()), text(103)),
+    "gpt, chunked": lambda text: (replace(GPT_PYTHON, loss_chunk=128), text(103)),
     "gpt, recomputed": lambda text: (replace(GPT_PYTHON, model=modern_gpt(remat=True)), text(103)),
     "vae": lambda text: (VAE_DIGITS, DIGITS),
     # Without dropout: XLA counts the integer work that makes its random bits, here 2 % of the step.

@@ -9,7 +9,7 @@ from jaxgen.data.reading import as_path
 from jaxgen.data.text.bpe import gpt2_tokenizer, train_bpe
 from jaxgen.data.text.dataset import Tokens
 from jaxgen.data.text.files import python_reference, shakespeare, text_file
-from jaxgen.data.text.synthetic import Ids, random_tokens
+from jaxgen.data.text.synthetic import Ids, hidden_markov, random_tokens
 from jaxgen.data.text.tfds import tfds_text
 from jaxgen.data.text.tokenizers import (
     ByteTokenizer,
@@ -101,6 +101,7 @@ def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
 
 KIND = Kind(
     {
+        "hidden-markov": Source(hidden_markov, "SIZE"),
         "python-reference": Source(lambda _: python_reference()),
         "random-tokens": Source(random_tokens, "SIZE"),
         "shakespeare": Source(lambda _: shakespeare()),

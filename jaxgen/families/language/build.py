@@ -51,7 +51,8 @@ def build_task(experiment: Language, spec: TextSpec, start: Trained | None) -> T
             return weights.params
         return merged(weights.extra, weights.params["adapters"], lora)
 
-    plain = make_stateful_loss(model) if experiment.stateful else make_language_loss(model)
+    chunk = experiment.loss_chunk
+    plain = make_stateful_loss(model) if experiment.stateful else make_language_loss(model, chunk)
 
     def adapted_loss(params, extra, batch, keys):
         loss, aux = plain(params_of(Weights(params, extra)), None, batch, keys)

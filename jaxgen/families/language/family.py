@@ -35,6 +35,8 @@ class Language(Experiment):
     stateful: bool = False
     """Read the text in order, each window from the state that the one before has left; for a recurrent
     model."""
+    loss_chunk: int | None = None
+    """Tokens whose logits are held at once, for large vocabularies: less memory, the same loss."""
     start: FromRun = field(default_factory=lambda: FromRun(""))
     """A run whose parameters this one begins with: fine-tuning."""
     lora: LoRAConfig = field(default_factory=LoRAConfig)
@@ -46,6 +48,10 @@ class Language(Experiment):
     def __post_init__(self):
         super().__post_init__()
         check(self, "seq_len", lambda x: x >= 1, "1 or more")
+        check(
+            self, "loss_chunk", lambda x: x is None or (x >= 1 and not self.model.recurrent),
+            "1 or more, or None, which a recurrent model needs",
+        )  # fmt: skip
         if self.stateful and not self.model.recurrent:
             raise UserError("--stateful needs a model with a state to carry: leave it out.")
         if self.lora.rank and (self.stateful or not self.start.run):
@@ -86,5 +92,5 @@ class Language(Experiment):
         return language_step(
             self.model, self.optimizer,
             batch_size=self.batch_size, seq_len=self.seq_len, vocab_size=spec.vocab_size,
-            ema=self.ema_decay is not None,
+            ema=self.ema_decay is not None, chunked=self.loss_chunk is not None,
         )  # fmt: skip

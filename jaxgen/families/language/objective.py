@@ -12,18 +12,27 @@ from jaxgen.training.gradient import Aux
 from jaxgen.training.metrics import Mean
 
 
-def make_language_loss(model: nn.Module) -> Callable:
+def make_language_loss(model: nn.Module, chunk: int | None = None) -> Callable:
     """`loss(params, extra, batch, keys)`: nats per token of batch['targets'] given batch['tokens'].
 
     Both are (B, T). The model makes logits (B, T, V) of tokens and keys for its dropout. A batch may
     have `weights` (B, T), what each target counts for: the loss is then Σ w nats / Σ w over the step.
+    With a `chunk` no more than the logits of so many tokens stand at once.
     """
 
     def loss(params, extra, batch, keys):
         logits = model.apply({"params": params}, batch["tokens"], keys)
-        return mean_nats(logits, batch, extra)
+        return mean_nats(language.cross_entropy(logits, batch["targets"]), batch, extra)
 
-    return loss
+    def chunked_loss(params, extra, batch, keys):
+        tokens, targets = batch["tokens"], batch["targets"]
+        features = model.apply({"params": params}, tokens, keys, features=True)
+        kernel = model.head_kernel(params).astype(features.dtype)
+        flat = features.reshape(targets.size, -1)
+        nats = language.chunked_cross_entropy(flat, kernel, targets.reshape(-1), chunk)
+        return mean_nats(nats.reshape(targets.shape), batch, extra)
+
+    return loss if chunk is None else chunked_loss
 
 
 def make_stateful_loss(model: nn.Module) -> Callable:
@@ -40,14 +49,15 @@ def make_stateful_loss(model: nn.Module) -> Callable:
         state = jnp.where(goes_on, before["state"], 0.0)
         logits, state = model.apply({"params": params}, tokens, keys, cache=state)
         after = {"state": jax.lax.stop_gradient(state), "next": start + tokens.shape[1]}
-        return mean_nats(logits, batch, all_examples(after))
+        nats = language.cross_entropy(logits, batch["targets"])
+        return mean_nats(nats, batch, all_examples(after))
 
     return loss
 
 
-def mean_nats(logits, batch, extra):
+def mean_nats(nats, batch, extra):
     """(the loss of a batch, what comes beside it)."""
-    nats, weights = language.cross_entropy(logits, batch["targets"]), batch.get("weights")
+    weights = batch.get("weights")
     if weights is None:
         return nats.mean(), Aux({"loss": Mean.of(nats)}, extra)
     aux = Aux({"loss": Mean.weighted(nats, weights)}, extra, jnp.sum(weights))

@@ -79,12 +79,16 @@ class GPT(nn.Module):
         dropout_keys=None,
         cache: tuple[KeyValues, ...] | None = None,
         lengths: Int[Array, " B"] | None = None,
+        *,
+        features: bool = False,
     ) -> Float[Array, "B T V"] | tuple[Float[Array, "B T V"], tuple[KeyValues, ...]]:
         """Float32 logits; position t sees tokens 0..t only; dropout_keys (B,) switch dropout on.
 
         With a cache, of `empty_cache` or of an earlier call, the tokens continue what is cached, and the
         logits come with the cache that they were added to; of each row only its first `lengths` tokens,
         where that is given, the others being padding.
+
+        Without a cache, `features` gives what the head would read, (B, T, D), in the place of logits.
 
         Raises ValueError where T exceeds config.max_seq_len.
         """
@@ -107,6 +111,8 @@ class GPT(nn.Module):
                 after = after._replace(filled=before.filled + lengths)
             caches.append(after)
         x = Norm(config.norm, name="norm")(x)
+        if features:
+            return x
         if config.tied_head:
             kernel = embedding.astype(x.dtype)
             logits = jnp.einsum("BTD,VD->BTV", x, kernel, preferred_element_type=jnp.float32)
@@ -114,6 +120,10 @@ class GPT(nn.Module):
             init = head_init(config)
             logits = Einsum("BTD,DV->BTV", (D, V), None, init, jnp.float32, name="head")(x)
         return logits if cache is None else (logits, tuple(caches))
+
+    def head_kernel(self, params) -> Float[Array, "D V"]:
+        """What makes logits of features."""
+        return params["embedding"].T if self.config.tied_head else params["head"]["kernel"]
 
     def empty_cache(self, batch_size: int, length: int) -> tuple[KeyValues, ...]:
         """For each block the keys and values of no token yet, with room for `length` of them."""
