@@ -78,12 +78,16 @@ class BPETokenizer:
 
     merges: tuple[tuple[int, int], ...]
     name: ClassVar[str] = "bpe"
-    separator: ClassVar[str] = ""
 
     @property
     def vocab_size(self) -> int:
         """V = 256 bytes and the merges."""
         return 256 + len(self.merges)
+
+    @property
+    def separator(self) -> str:
+        """Nothing: pieces are joined as they are."""
+        return ""
 
     @property
     def specials(self) -> dict[str, int]:

@@ -25,8 +25,10 @@ class Tokenizer(Protocol):
     """What every tokenizer can do."""
 
     name: ClassVar[str]
-    separator: ClassVar[str]
-    """What stands between two pieces of text that are decoded apart."""
+
+    @property
+    def separator(self) -> str:
+        """What stands between two pieces of text that are decoded apart."""
 
     @property
     def vocab_size(self) -> int:
@@ -73,7 +75,6 @@ class CharacterTokenizer:
 
     characters: str
     name: ClassVar[str] = "characters"
-    separator: ClassVar[str] = ""
 
     @classmethod
     def of(cls, text: str) -> "CharacterTokenizer":
@@ -84,6 +85,11 @@ class CharacterTokenizer:
     def vocab_size(self) -> int:
         """V, the number of distinct characters."""
         return len(self.characters)
+
+    @property
+    def separator(self) -> str:
+        """Nothing: pieces are joined as they are."""
+        return ""
 
     @property
     def specials(self) -> dict[str, int]:
@@ -136,12 +142,16 @@ class ByteTokenizer:
     """One token for each byte of the text's UTF-8: 256 of them, and no text is foreign."""
 
     name: ClassVar[str] = "bytes"
-    separator: ClassVar[str] = ""
 
     @property
     def vocab_size(self) -> int:
         """V = 256."""
         return 256
+
+    @property
+    def separator(self) -> str:
+        """Nothing: pieces are joined as they are."""
+        return ""
 
     @property
     def specials(self) -> dict[str, int]:
@@ -201,7 +211,6 @@ class WordTokenizer:
 
     words: tuple[str, ...]
     name: ClassVar[str] = "words"
-    separator: ClassVar[str] = " "
     SPECIAL: ClassVar[tuple[str, ...]] = ("<PAD>", "<EOS>", "<UNK>")
     PAD: ClassVar[int] = 0
     EOS: ClassVar[int] = 1
@@ -218,6 +227,11 @@ class WordTokenizer:
     def vocab_size(self) -> int:
         """V, the words and the three special ones."""
         return len(self._vocabulary)
+
+    @property
+    def separator(self) -> str:
+        """A space."""
+        return " "
 
     @property
     def specials(self) -> dict[str, int]:
@@ -263,7 +277,11 @@ class NumberTokenizer:
 
     vocab_size: int
     name: ClassVar[str] = "numbers"
-    separator: ClassVar[str] = " "
+
+    @property
+    def separator(self) -> str:
+        """A space."""
+        return " "
 
     @property
     def specials(self) -> dict[str, int]:

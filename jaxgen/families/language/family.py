@@ -59,10 +59,11 @@ class Language(Experiment):
                 "--lora.rank corrects a trained model without a state: name it by --start.run, or leave "
                 "the rank out."
             )
-        if self.model.max_seq_len is not None and self.seq_len > self.model.max_seq_len:
+        longest: Any = self.model.max_seq_len
+        if longest is not None and self.seq_len > longest:
             raise UserError(
                 f"--seq-len {self.seq_len} is longer than the model's longest sequence, "
-                f"--model.max-seq-len {self.model.max_seq_len}: lower one or raise the other."
+                f"--model.max-seq-len {longest}: lower one or raise the other."
             )
 
     def load(self) -> Data:

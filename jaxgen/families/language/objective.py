@@ -25,6 +25,7 @@ def make_language_loss(model: nn.Module, chunk: int | None = None) -> Callable:
         return mean_nats(language.cross_entropy(logits, batch["targets"]), batch, extra)
 
     def chunked_loss(params, extra, batch, keys):
+        assert chunk is not None
         tokens, targets = batch["tokens"], batch["targets"]
         features = model.apply({"params": params}, tokens, keys, features=True)
         kernel = model.head_kernel(params).astype(features.dtype)

@@ -19,6 +19,7 @@ from jaxgen.families.language.lora import init_adapters, merged
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.models.gpt.exchange import from_tensors, tensor_shapes, to_tensors
 from jaxgen.models.gpt.model import GPT
+from jaxgen.runs.log import read_metrics
 from jaxgen.runs.tensors import read_tensors, write_tensors
 
 safetensors = pytest.importorskip("safetensors")
@@ -160,34 +161,35 @@ def test_an_adapted_matrix_is_the_matrix_and_its_correction(params):
         init_adapters(jax.random.key(0), params, LoRAConfig(rank=2, on=("quary", "value")))
 
 
+def last_loss(folder):
+    return read_metrics(folder / "metrics.jsonl")[-1]["eval/loss"]
+
+
+@pytest.mark.timeout(900)  # five runs, each with the programs of its own
 def test_from_pretraining_to_a_file_to_fine_tuning(tmp_path, capsys):
     """A run goes out, comes in as another run, and is trained on, whole and by its adapters."""
     text = tmp_path / "text.txt"
     text.write_text("床前明月光 the moon is bright. " * 60, encoding="utf-8")
     own = ["--data", f"text:{text}", *SIZES, "--runs", str(tmp_path)]
-    name = "gpt-shakespeare-classic"
+    name, file = "gpt-shakespeare-classic", tmp_path / "first.safetensors"
     train([name, "--steps", "3", "--name", "first", *own])
     first = jaxgen.load(tmp_path / "first")
-    file = tmp_path / "first.safetensors"
     export([str(tmp_path / "first"), str(file)])
     adopt([name, str(file), "--steps", "3", "--name", "second", *own])
-    second = jaxgen.load(tmp_path / "second")
-    same(second.params, first.params)
-    assert second.evaluate() == first.evaluate()
+    same(jaxgen.load(tmp_path / "second").params, first.params)
 
-    rates = ["--optimizer.learning-rate", "1e-12", "--optimizer.warmup-steps", "0", "--start.run"]
-    train([name, "--steps", "2", "--name", "whole", *own, *rates, "second"])
-    whole = jaxgen.load(tmp_path / "whole")
-    assert whole.evaluate()["eval/loss"] == pytest.approx(first.evaluate()["eval/loss"], abs=1e-6)
+    begins = ["--optimizer.warmup-steps", "0", "--start.run", "second"]
+    still = ["--optimizer.learning-rate", "1e-12", "--steps", "1", "--name", "whole"]
+    train([name, *own, *begins, *still])
+    before = last_loss(tmp_path / "first")
+    assert last_loss(tmp_path / "whole") == pytest.approx(before, abs=1e-6)
 
-    low = ["--optimizer.learning-rate", "3e-2", "--lora.rank", "2", "--start.run", "second"]
-    flags = ["--optimizer.warmup-steps", "0", "--steps", "9", "--name", "low"]
-    train([name, *flags, *own, *low])
+    adapted = ["--optimizer.learning-rate", "3e-2", "--lora.rank", "2", "--name", "low"]
+    train([name, *own, *begins, *adapted, "--steps", "9"])
+    assert last_loss(tmp_path / "low") < before - 0.01
     low = jaxgen.load(tmp_path / "low")
     same(low.state.extra, first.params)
     assert sum(leaf.size for leaf in jax.tree.leaves(low.params)) == 2 * 2 * (8 * 2)
-    assert low.evaluate()["eval/loss"] < first.evaluate()["eval/loss"] - 0.01
-    assert low.sample(tmp_path / "drawn", prompt="明月", max_tokens=3).read_text()[:2] == "明月"
     export([str(tmp_path / "low"), str(tmp_path / "low.safetensors")])
     merged_params = read_tensors(tmp_path / "low.safetensors")
     c_attn = "transformer.h.0.attn.c_attn.weight"
@@ -197,7 +199,7 @@ def test_from_pretraining_to_a_file_to_fine_tuning(tmp_path, capsys):
 
     for wrong, message in (
         (["--start.run", "nobody"], "there is no run"),
-        (["--lora.rank", "2"], "name it by --start.run"),
+        (["--lora.rank", "2"], r"name it by --start\.run"),
         (["--start.run", "low"], "is of another model"),
         (["--start.run", "first", "--tokenizer", "characters"], "has another vocabulary"),
     ):
