@@ -23,8 +23,8 @@ def fails(source, kind, message, **options):
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
     known = (
-        "digits, fashion-mnist, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, shakespeare, "
-        "text:FILE, tfds:NAME"
+        "digits, fashion-mnist, hidden-markov:SIZE, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, "
+        "shakespeare, text:FILE, tfds:NAME"
     )
     fails(
         "digit",
@@ -54,7 +54,7 @@ def test_sources_of_the_other_kind():
         "digits",
         "text",
         "The source 'digits' does not hold text, which this model works on: "
-        "choose one of python-reference, random-tokens, shakespeare, text, tfds.",
+        "choose one of hidden-markov, python-reference, random-tokens, shakespeare, text, tfds.",
         seq_len=8,
     )
 
