@@ -8,7 +8,7 @@ from typing import Any
 from jaxgen.cli.parsing import flat_field, parse
 from jaxgen.cli.saved import names_a_checkpoint, run_folder
 from jaxgen.devices.runtime import prepare_process
-from jaxgen.errors import UserError, check
+from jaxgen.errors import UserError, check, printable
 
 
 def sample(args: list[str]) -> None:
@@ -41,7 +41,7 @@ def _show(pieces: Iterator[Any]) -> None:
     """The text to standard output as it comes, and nothing else; the rate to standard error."""
     counts, seconds = [], []
     for piece in pieces:
-        print(piece.text, end="", flush=True)
+        print(_safe(piece.text) if sys.stdout.isatty() else piece.text, end="", flush=True)
         if piece.num_tokens:
             counts.append(piece.num_tokens)
             seconds.append(piece.seconds)
@@ -49,3 +49,8 @@ def _show(pieces: Iterator[Any]) -> None:
     rate = f"; then {sum(counts[1:]) / sum(seconds[1:]):.0f} tokens a second" if counts[1:] else ""
     first = f"the first {counts[0]}, with compiling, in {seconds[0]:.1f} s"
     print(f"{sum(counts)} tokens: {first}{rate}", file=sys.stderr)
+
+
+def _safe(text: str) -> str:
+    """For a terminal, which no stranger's vocabulary may steer: printable, or a line end or tab."""
+    return "".join(c if c in "\n\t" else printable(c) for c in text)
