@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen.data import Data, Order, spec_from_json
 from jaxgen.data.identity import changes, content
@@ -27,6 +28,7 @@ from jaxgen.runs.loop import Cadence, train
 from jaxgen.runs.options import NO_GUARDS, Guards, Origin
 from jaxgen.runs.origin import begun_with
 from jaxgen.runs.run import Run, create_run, open_run, refuse_existing, run_path, save_config
+from jaxgen.runs.tensors import read_tensors, write_tensors
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
@@ -183,12 +185,52 @@ def _resume(saved: SavedRun, experiment: Experiment, devices: Devices, guards: G
         _train(experiment, saved.name, data, prepared, saved.run, guards)
 
 
-def draw(saved: SavedRun, sampling: Any, seed: int, checkpoint: str = "latest") -> Path:
-    """Sample from a run's checkpoint into its samples folder; returns the file."""
+def draw(
+    saved: SavedRun,
+    sampling: Any,
+    seed: int,
+    checkpoint: str = "latest",
+    show: Callable[[Iterator[Any]], None] | None = None,
+) -> Path | None:
+    """Sample from a run's checkpoint into its samples folder; returns the file.
+
+    Where the model draws piece by piece and there is a `show`, that is handed the pieces as they come,
+    and there is no file.
+    """
     experiment: Any = saved.experiment  # of a family that has the field
     task, state = restore(replace(experiment, sampling=sampling), saved, checkpoint)
+    key = jax.random.key(seed)
+    if show is not None and task.stream is not None:
+        return show(task.stream(state.weights, key))
     path = saved.run.new_sample_path(int(state.step), seed)
-    return own(task, "sample", experiment)(state.weights, jax.random.key(seed), path)
+    return own(task, "sample", experiment)(state.weights, key, path)
+
+
+def export(saved: SavedRun, file: Path, checkpoint: str = "latest") -> None:
+    """Write a checkpoint's parameters as safetensors, named as others know them."""
+    task, state = restore(saved.experiment, saved, checkpoint)
+    write_tensors(file, own(task, "export", saved.experiment)(state.weights))
+
+
+def adopt(experiment: Experiment, experiment_name: str, root: Path, name: str, file: Path) -> Run:
+    """Make a run of parameters that others trained: a finished one, for all that stands on runs.
+
+    Nothing is written before data and parameters have been accepted.
+    """
+    refuse_extremes(experiment)
+    refuse_existing(run_path(root, name))
+    data = experiment.load()
+    prepared = prepare(experiment, data)
+    task, state = prepared.task, prepared.state
+    params = own(task, "adopt", experiment)(read_tensors(file), file)
+    params = jax.tree.map(jnp.asarray, params)
+    ema = None if state.ema is None else params
+    state = state._replace(params=params, ema=ema, step=jnp.int32(experiment.steps))
+    spec = data.spec.to_json() | {"content": content(data)}
+    run = create_run(root, name, experiment_name, to_json(experiment), spec)
+    with _checkpoints(run, experiment_name, experiment) as checkpoints:
+        checkpoints.save(state)
+    return run
 
 
 def judge(saved: SavedRun, checkpoint: str = "latest") -> dict[str, int | float]:

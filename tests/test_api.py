@@ -39,7 +39,7 @@ TINY = {
             "num_layers": 1, "num_heads": 2, "model_size": 8, "hidden_size": 12, "max_seq_len": 16,
         },
         "seq_len": 16,
-        "sampling": {"length": 20},
+        "sampling": {"max_tokens": 20},
     },
 }  # fmt: skip
 
@@ -186,7 +186,7 @@ def test_a_language_model_goes_on_with_a_prompt(root, tmp_path):
     model = train_tiny(root, "gpt-python")
     tokens = jnp.zeros((2, 16), jnp.int32)
     assert model.apply(model.weights, tokens).shape == (2, 16, model.spec.vocab_size)
-    text = model.sample(tmp_path / "text", prompt="The ", length=7).read_text()
+    text = model.sample(tmp_path / "text", prompt="The ", max_tokens=7).read_text()
     assert text.startswith("The ") and len(text) == 11
 
 

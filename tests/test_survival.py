@@ -24,7 +24,7 @@ TINY = {
     "gpt-python": [
         "--model.num-layers", "1", "--model.num-heads", "2", "--model.model-size", "8",
         "--model.hidden-size", "12", "--model.max-seq-len", "16", "--seq-len", "16",
-        "--sampling.length", "20",
+        "--sampling.max-tokens", "20",
     ],
     "vae-digits": ["--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5"],
     "gan-digits": [

@@ -104,7 +104,7 @@ np.testing.assert_allclose(ours, theirs, atol=1e-5)
 # A sample; then held-out text, each character with its $-\log p$ given those before it.
 
 # %%
-print(model.sample(seed=1, length=300).read_text())
+print(model.sample(seed=1, max_tokens=300).read_text())
 tokens = jnp.asarray(model.data.test.arrays["tokens"][:65])
 surprise = language.cross_entropy(model.apply(model.weights, tokens[None, :-1])[0], tokens[1:])
 text = model.spec.tokenizer.decode(np.asarray(tokens[1:]))

@@ -12,7 +12,9 @@ from jaxgen.devices.processes import end_with_launcher, leave
 from jaxgen.errors import Interrupted, UserError, printable, trouble_of
 from jaxgen.suggest import did_you_mean
 
-COMMANDS = ("train", "sample", "evaluate", "tokenize", "equations", "demo")
+COMMANDS = (
+    "train", "sample", "evaluate", "tokenize", "export", "adopt", "equations", "demo",
+)  # fmt: skip
 """Each is the function of its name in the file of its name."""
 
 

@@ -1,15 +1,18 @@
 """`jaxgen sample RUN ...`."""
 
 import dataclasses
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 from jaxgen.cli.parsing import flat_field, parse
 from jaxgen.cli.saved import names_a_checkpoint, run_folder
 from jaxgen.devices.runtime import prepare_process
-from jaxgen.errors import UserError, check
+from jaxgen.errors import UserError, check, printable
 
 
 def sample(args: list[str]) -> None:
-    """Draw more samples from a run: jaxgen sample RUN [--seed N] [...]."""
+    """Draw from a run, pictures into a file, text to the screen: jaxgen sample RUN [--seed N] [...]."""
     prog = "jaxgen sample"
     if not args or args[0].startswith("-"):
         raise UserError(
@@ -29,4 +32,25 @@ def sample(args: list[str]) -> None:
     flags = parse(dataclasses.make_dataclass("Sample", fields), args[1:], f"{prog} {args[0]}")
     check(flags, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")
     check(flags, "checkpoint", names_a_checkpoint, "latest, best or a step")
-    print(runner.draw(saved, flags.sampling, flags.seed, flags.checkpoint))
+    path = runner.draw(saved, flags.sampling, flags.seed, flags.checkpoint, _show)
+    if path is not None:
+        print(path)
+
+
+def _show(pieces: Iterator[Any]) -> None:
+    """The text to standard output as it comes, and nothing else; the rate to standard error."""
+    counts, seconds = [], []
+    for piece in pieces:
+        print(_safe(piece.text) if sys.stdout.isatty() else piece.text, end="", flush=True)
+        if piece.num_tokens:
+            counts.append(piece.num_tokens)
+            seconds.append(piece.seconds)
+    print(flush=True)
+    rate = f"; then {sum(counts[1:]) / sum(seconds[1:]):.0f} tokens a second" if counts[1:] else ""
+    first = f"the first {counts[0]}, with compiling, in {seconds[0]:.1f} s"
+    print(f"{sum(counts)} tokens: {first}{rate}", file=sys.stderr)
+
+
+def _safe(text: str) -> str:
+    """For a terminal, which no stranger's vocabulary may steer: printable, or a line end or tab."""
+    return "".join(c if c in "\n\t" else printable(c) for c in text)

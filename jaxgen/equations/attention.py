@@ -4,8 +4,11 @@
     (2) Weights = softmax(Scores / √d_k), over keys
     (3) Output = Weights V
     (4) Attention(Q, K, V) = softmax(Q Kᵀ / √d_k) V, the three in one
+    (5) Weights = softmax(Scores / √d_k + Bias), where positions have a bias of their own
 
-Vaswani et al. 2017, "Attention is all you need", eq. (1), https://arxiv.org/abs/1706.03762.
+Vaswani et al. 2017, "Attention is all you need", eq. (1), https://arxiv.org/abs/1706.03762; (5) Press
+et al. 2021 (ALiBi), eq. in section 3, https://arxiv.org/abs/2108.12409, and Raffel et al. 2019 (T5),
+section 2.1, https://arxiv.org/abs/1910.10683, which has no 1/√d_k.
 
 As printed in 003, 4.1, and kept here to be run:
 
@@ -40,6 +43,7 @@ def weights(
     scores: Float[Array, "*B T S"],
     head_size: int,
     mask: Bool[Array, "*#B #T #S"] | None = None,
+    bias: Float[Array, "*#B T S"] | None = None,
 ) -> Float[Array, "*B T S"]:
     """Eq. (2): `softmax(Scores / √d_k)` over keys; each row is a distribution over what it sees.
 
@@ -51,8 +55,11 @@ def weights(
       head_size: d_k, the length of one query.
       mask: True where a query may attend to a key. A masked key gets weight 0 exactly, and a
         query that may attend to nothing gets a row of zeros (its output is 0, its gradient 0).
+      bias: added to the scaled scores, Eq. (5).
     """
     scaled = widen(scores) / math.sqrt(head_size)
+    if bias is not None:
+        scaled = scaled + widen(bias)
     if mask is None:
         return jax.nn.softmax(scaled, axis=-1)
     allowed = jnp.broadcast_to(mask, scaled.shape)

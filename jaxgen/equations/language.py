@@ -2,12 +2,16 @@
 
     (1) −log p(y) = log Σ_v exp(l_v) − l_y
     (2) L = −(1/T) Σ_t log p(x_{t+1} | x_1 .. x_t)
+    (3) L = −Σ_t w_t log p(x_{t+1} | x_1 .. x_t) / Σ_t w_t
 
 Bengio et al. 2003, "A neural probabilistic language model", section 2,
 https://www.jmlr.org/papers/v3/bengio03a.html; Radford et al. 2018, "Improving language
 understanding by generative pre-training", eq. (1),
 https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf.
 003, 5.2 has it as code: sparse categorical cross-entropy from logits.
+
+(3) is (2) over the tokens that count: w is 0 for padding and for a prompt that is only read, 1 for what
+is to be learnt, or any weight between; with w = 1 it is (2) over the whole batch.
 
 Shape letters: *B leading axes, T time, V vocabulary. Nats.
 """
@@ -46,3 +50,49 @@ def sequence_cross_entropy(
     `logits[t]` come from tokens 1 .. t, and `targets[t]` is token t + 1: the shift is the caller's.
     """
     return jnp.mean(cross_entropy(logits, targets), axis=-1)
+
+
+def chunked_cross_entropy(
+    features: Float[Array, "B D"],
+    kernel: Float[Array, "D V"],
+    targets: Int[Array, " B"],
+    chunk: int,
+) -> Float[Array, " B"]:
+    """Eq. (1) of the logits `features @ kernel`, of which no more than `chunk` rows stand at once.
+
+    The same as `cross_entropy` to rounding, for large vocabularies: forward and backward need chunk·V
+    numbers in the place of B·V, for which the backward pass computes the logits a second time.
+
+    Args:
+      chunk: rows at once; need not divide B, but what is missing in the last one is computed too.
+    """
+    rows, pieces = len(targets), -(-len(targets) // chunk)
+    padding = pieces * chunk - rows
+    features = jnp.pad(features, ((0, padding), (0, 0))).reshape(pieces, chunk, -1)
+    targets = jnp.pad(targets, (0, padding)).reshape(pieces, chunk)
+
+    @jax.checkpoint
+    def piece(features, targets):
+        logits = jnp.einsum("bd,dv->bv", features, kernel, preferred_element_type=jnp.float32)
+        return cross_entropy(logits, targets)
+
+    def add(_, each):
+        return None, piece(*each)
+
+    return jax.lax.scan(add, None, (features, targets))[1].reshape(-1)[:rows]
+
+
+def weighted_cross_entropy(
+    logits: Float[Array, "*B V"], targets: Int[Array, "*B"], weights: Float[Array, "*B"]
+) -> Float[Array, ""]:
+    """Eq. (3): the weighted mean of Eq. (1) over all tokens, in nats per token that counts.
+
+    A batch in which nothing counts has loss 0, so that a piece of a batch may be all padding.
+    """
+    return weighted_mean(cross_entropy(logits, targets), weights)
+
+
+def weighted_mean(nats: Float[Array, "*B"], weights: Float[Array, "*B"]) -> Float[Array, ""]:
+    """Eq. (3) of the tokens' nats: `Σ w nats / Σ w`; 0 where all weights are 0."""
+    total = jnp.sum(weights)
+    return jnp.sum(weights * nats) / jnp.where(total > 0, total, 1.0)

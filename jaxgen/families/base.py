@@ -23,7 +23,7 @@ class FromRun:
     """A run that an experiment stands on: its weights are restored and handed to `build`."""
 
     run: str
-    """The name of the run, in the same directory of runs."""
+    """The name of the run, in the same directory of runs; empty: none."""
     checkpoint: str = "latest"
     """Which of its checkpoints: latest, best or a step."""
     digest: str = ""
@@ -67,7 +67,7 @@ class Experiment(ABC):
     data: str = "digits"
     """Where the data comes from: images are arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR,
     idx:DIR, npz:FILE, tfds:NAME; text is python-reference, shakespeare, text:FILE, tokens:FILE,
-    tfds:NAME, random-tokens:SIZE."""
+    tfds:NAME, random-tokens:SIZE, hidden-markov:SIZE."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
     checkpoint_every: int | str = 500
@@ -124,7 +124,7 @@ class Experiment(ABC):
     def stands_on(self) -> dict[str, FromRun]:
         """The fields that name other runs."""
         fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
-        return {name: value for name, value in fields if isinstance(value, FromRun)}
+        return {name: value for name, value in fields if isinstance(value, FromRun) and value.run}
 
     def load(self) -> Data:
         """Read the data; a UserError says what is wrong with it."""

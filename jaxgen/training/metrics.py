@@ -17,6 +17,11 @@ class Mean(NamedTuple):
         """The mean of all the values, e.g. per-example losses."""
         return cls(jnp.sum(values), jnp.float32(values.size))
 
+    @classmethod
+    def weighted(cls, values: Float[Array, "..."], weights: Float[Array, "..."]) -> "Mean":
+        """The mean of the values, each as often as its weight says."""
+        return cls(jnp.sum(weights * values), jnp.sum(weights))
+
 
 Metrics = dict[str, Mean]
 

@@ -39,7 +39,7 @@ def make_step(
 
     def step(state: State, batch: Batch, axis: Axis = None) -> tuple[State, Metrics]:
         keys = example_keys(jax.random.fold_in(state.key, state.step), batch, axis)
-        grads, (metrics, extra) = gradient(
+        grads, (metrics, extra, _) = gradient(
             loss, state.params, state.extra, batch, keys, accumulate=accumulate, axis=axis
         )
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
@@ -78,7 +78,7 @@ def make_two_player_step(
                 return losses[player](own, params[other], extra, batch, keys)
 
             keys = example_keys(key, batch, axis)
-            grads, (found, extra) = gradient(
+            grads, (found, extra, _) = gradient(
                 own_loss, params[player], extra, batch, keys, accumulate=accumulate, axis=axis
             )
             updates, opt_state[player] = optimizers[player].update(

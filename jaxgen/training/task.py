@@ -24,6 +24,13 @@ class Task:
     """(weights, held-out data set) -> metrics; always the same for the same weights."""
     sample: Callable[[Weights, Any, Path], Path] | None = None
     """(weights, key, path without suffix) -> the file that was written."""
+    stream: Callable[[Weights, Any], Any] | None = None
+    """(weights, key) -> what is drawn, in pieces as it comes, each with its text, number of tokens and
+    seconds."""
+    export: Callable[[Weights], dict[str, Any]] | None = None
+    """weights -> tensors by the names under which others know them."""
+    adopt: Callable[[Mapping[str, Any], Any], Any] | None = None
+    """(tensors by these names, their source for messages) -> params."""
     model_axes: Mapping[str, int] = field(default_factory=dict)
     """Parameter path pattern -> the axis that a mesh's `model` may split; nothing: it splits nothing."""
     best: str | None = None

@@ -11,9 +11,9 @@ from jaxgen.catalog.attention import causal_attention_costs
 from jaxgen.costs.table import CONTRACTIONS
 from jaxgen.costs.walk.count import count
 
-# Sizes of which no two are equal, so that a swapped letter must show.
+# Sizes of which no two are equal, so that a swapped letter must show; G is 3 H, three gates.
 LETTERS = {
-    "B": 6, "T": 4, "S": 9, "H": 8, "U": 5, "X": 7, "V": 11, "D": 17, "Z": 3, "G1": 13,
+    "B": 6, "T": 4, "S": 9, "H": 8, "U": 5, "X": 7, "V": 11, "D": 17, "Z": 3, "G1": 13, "G": 24,
 }  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_every_equation_s_gradient_is_its_table_s(equation):
 
 def test_the_table_s_arrays_by_hand():
     """Elements of arguments with a gradient, of those without, and of results; at four bytes each."""
-    B, T, S, H, U, X, V, D, Z, G1 = LETTERS.values()
+    B, T, S, H, U, X, V, D, Z, G1, G = LETTERS.values()
     query_key_value = B * T * H + B * S * H + B * S * U
     expected = {
         "attention.scaled-dot-product": (query_key_value, 0, B * T * U),
@@ -55,6 +55,8 @@ def test_the_table_s_arrays_by_hand():
         "gan.label-smoothing": (2 * B, 0, B),
         "vae.encoder": (3 * B * X, 0, B),
         "lm.cross-entropy": (B * T * V, B * T, B),
+        "lm.sampling": (B * V, 0, B * V),
+        "lm.gru": (B * D + B * H + D * G + H * G + G + H, 0, B * H),  # G = 3 H
         "transformer.rms-norm": (B * D + D, 0, B * D),
         "transformer.rotary": (B * T * H, T, B * T * H),
     }

@@ -117,7 +117,19 @@ def test_the_shapes_of_the_catalogue_s_own(equation_id, arguments, results):
 
 @pytest.mark.parametrize("equation", EQUATIONS.values(), ids=lambda e: e.id)
 def test_the_function_gives_the_shapes_that_its_signature_says(equation):
-    sizes = {"B": 2, "T": 3, "S": 5, "H": 4, "U": 7, "X": 11, "V": 13, "D": 17, "Z": 19, "G1": 23}
+    sizes = {
+        "B": 2,
+        "T": 3,
+        "S": 5,
+        "H": 4,
+        "U": 7,
+        "X": 11,
+        "V": 13,
+        "D": 17,
+        "Z": 19,
+        "G1": 23,
+        "G": 12,
+    }
     arrays = {name: shape.sized(sizes) for name, shape in equation.arrays.items()}
     found = jax.eval_shape(lambda arrays: equation.measured(**arrays), arrays)
     expected = [shape.sized(sizes) for shape in result_shapes(equation.measured).values()]

@@ -1,13 +1,15 @@
 """What `jaxgen sample` and `jaxgen evaluate` say of an experiment that cannot."""
 
+import sys
 from dataclasses import dataclass
 
 import pytest
 
 from jaxgen import runner
-from jaxgen.cli.sample import sample
+from jaxgen.cli.sample import _show, sample
 from jaxgen.errors import UserError
 from jaxgen.families.base import Experiment
+from jaxgen.families.language.sampling import Piece
 from jaxgen.runs.run import Run
 from jaxgen.training.task import Task
 
@@ -32,3 +34,15 @@ def test_what_a_task_lacks_is_named(name):
     message = rf"^Silent has no `{name}`: give its Task one in `build`\.$"
     with pytest.raises(UserError, match=message):
         runner.own(Silent().build(None), name, Silent())
+
+
+def test_a_stranger_s_text_does_not_steer_the_terminal(capsys, monkeypatch):
+    """A pipe gets the text as it is, a terminal what can be printed, the other stream the rate."""
+    pieces = [Piece("a\x1b[2J", 0, 1.0), Piece("明\n\tz", 3, 2.0), Piece("", 2, 0.5)]
+    _show(iter(pieces))
+    out, err = capsys.readouterr()
+    assert out == "a\x1b[2J明\n\tz\n"
+    assert err == "5 tokens: the first 3, with compiling, in 2.0 s; then 4 tokens a second\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    _show(iter(pieces))
+    assert capsys.readouterr().out == "a\\x1b[2J明\n\tz\n"

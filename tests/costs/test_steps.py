@@ -19,6 +19,7 @@ from jaxgen.families.language.costs import language_step
 from jaxgen.families.vae.objective import make_vae_loss
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.models.gpt.model import GPT
+from jaxgen.models.gru.config import GRUConfig
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.config import OptimizerConfig
@@ -47,6 +48,7 @@ def assert_equal(step):
 EXPERIMENTS = {
     "gpt": lambda text: (GPT_PYTHON, text(103)),
     "gpt-2 form": lambda text: (replace(GPT_PYTHON, model=GPTConfig()), text(103)),
+    "gpt, chunked": lambda text: (replace(GPT_PYTHON, loss_chunk=128), text(103)),
     "gpt, recomputed": lambda text: (replace(GPT_PYTHON, model=modern_gpt(remat=True)), text(103)),
     "vae": lambda text: (VAE_DIGITS, DIGITS),
     # Without dropout: XLA counts the integer work that makes its random bits, here 2 % of the step.
@@ -153,6 +155,21 @@ def test_gpt_step_of_any_size(step_of, text_spec, sizes, flavour):
     B, T, L, N, half, F, V = sizes
     model = GPTConfig(L, N, 2 * half * N, F, T + 1, **dict(zip(FLAVOURS, flavour, strict=True)))
     assert_equal(step_of(replace(GPT_PYTHON, batch_size=B, seq_len=T, model=model), text_spec(V)))
+
+
+def test_gru_step(step_of, text_spec):
+    """The loop over time multiplied by its trips, forward and backward, with either optimiser."""
+    gru = find_preset("gru-shakespeare").experiment
+    for optimizer in (gru.optimizer, OptimizerConfig()):
+        small = replace(
+            gru,
+            batch_size=5,
+            seq_len=7,
+            stateful=False,
+            model=GRUConfig(13, 17),
+            optimizer=optimizer,
+        )
+        assert_equal(step_of(small, text_spec(23)))
 
 
 widths = st.lists(st.integers(1, 9), min_size=1, max_size=3).map(tuple)

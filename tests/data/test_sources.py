@@ -23,7 +23,7 @@ def fails(source, kind, message, **options):
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
     known = (
-        "arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR, idx:DIR, npz:FILE, "
+        "arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR, hidden-markov:SIZE, idx:DIR, npz:FILE, "
         "python-reference, random-tokens:SIZE, "
         "shakespeare, text:FILE, tfds:NAME, tokens:FILE"
     )
@@ -55,7 +55,7 @@ def test_sources_of_the_other_kind():
         "digits",
         "text",
         "The source 'digits' does not hold text, which this model works on: "
-        "choose one of python-reference, random-tokens, shakespeare, text, tfds, tokens.",
+        "choose one of hidden-markov, python-reference, random-tokens, shakespeare, text, tfds, tokens.",
         seq_len=8,
     )
 

@@ -40,7 +40,7 @@ EXPERIMENTS = {
     ),
     "gpt-python": replace(
         GPT_PYTHON, batch_size=16, seq_len=8, model=GPTConfig(1, 2, 16, 8, 8, dropout=0.2),
-        sampling=TextSampling(length=8), **CADENCE,
+        sampling=TextSampling(max_tokens=8), **CADENCE,
     ),
 }
 join(JobOptions())

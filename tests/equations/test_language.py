@@ -113,3 +113,27 @@ def test_sequence_cross_entropy_is_the_chain_rule_per_token(tokens):
     logits = jnp.asarray(np.log(table)[inputs] + 7.0, jnp.float32)
     found = language.sequence_cross_entropy(logits, jnp.asarray(targets))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("chunk", [4, 5, 12, 100])
+def test_chunked_cross_entropy_is_the_literal_one(normal, chunk):
+    """Values and gradients to 1e-6, whether chunks divide the 12 rows or not; never all logits."""
+    features, kernel = normal(12, 7), normal(7, 31)
+    targets = jnp.asarray(np.random.default_rng(0).integers(0, 31, 12), jnp.int32)
+    weights = normal(12)
+
+    def literal(features, kernel):
+        nats = language.cross_entropy(features @ kernel, targets)
+        return jnp.sum(weights * nats) / 12, nats
+
+    def chunked(features, kernel):
+        nats = language.chunked_cross_entropy(features, kernel, targets, chunk)
+        return jnp.sum(weights * nats) / 12, nats
+
+    both = [jax.value_and_grad(f, (0, 1), has_aux=True) for f in (literal, chunked)]
+    ((_, expected), grads), ((_, found), others) = (f(features, kernel) for f in both)
+    np.testing.assert_allclose(found, expected, atol=1e-6, rtol=1e-6)
+    for one, other in zip(others, grads, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6, rtol=1e-6)
+    program = str(jax.make_jaxpr(both[1])(features, kernel))
+    assert "12,31" not in program and ("4,31" in program) == (chunk == 4)

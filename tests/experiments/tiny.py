@@ -23,7 +23,7 @@ def tiny(name: str) -> Experiment:
         "model": experiment.model.scaled(width=WIDTH, depth=1),
     }  # fmt: skip
     if hasattr(experiment, "seq_len"):
-        changes |= {"seq_len": 8, "sampling": replace(experiment.sampling, length=8)}
+        changes |= {"seq_len": 8, "sampling": replace(experiment.sampling, max_tokens=8)}
     return replace(experiment, **changes)
 
 

@@ -57,8 +57,11 @@ def test_every_token_is_predicted_once_from_its_window(language, num_tokens):
     nats = -np.log(p[np.arange(num_tokens - 1), tokens[1:]] / p.sum(-1))
 
     found = evaluate(Weights(params), Tokens({"tokens": tokens}, T, num_characters=3 * num_tokens))
-    expected = {"loss": nats.mean(), "nats_per_character": nats.mean() / 3}
-    assert found == pytest.approx(expected, rel=1e-5)
+    expected = {
+        "loss": nats.mean(), "perplexity": math.exp(nats.mean()),
+        "nats_per_character": nats.mean() / 3, "bits_per_character": nats.mean() / 3 / math.log(2),
+    }  # fmt: skip
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +78,12 @@ def test_nats_per_character_of_a_model_that_knows_nothing(kind, nats, tokens_per
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, T), jnp.int32))["params"]
     params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
     found = make_language_evaluation(model)(Weights(params), Tokens({"tokens": ids}, T, len(text)))
-    expected = {"loss": nats, "nats_per_character": nats * tokens_per_character}
-    assert found == pytest.approx(expected, rel=1e-6)
+    expected = {
+        "loss": nats, "perplexity": math.exp(nats),
+        "nats_per_character": nats * tokens_per_character,
+        "bits_per_character": nats * tokens_per_character / math.log(2),
+    }  # fmt: skip
+    assert found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("binarise", ["threshold", "draw"])

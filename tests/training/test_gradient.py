@@ -91,7 +91,7 @@ def test_a_batch_in_pieces_has_the_gradient_and_the_metrics_of_the_whole(
         whole = gradient(loss, params, None, batch, keys)
         return whole, gradient(loss, params, None, batch, keys, accumulate=pieces)
 
-    (grads, (metrics, extra)), (its_grads, (its_metrics, its_extra)) = both(params)
+    (grads, (metrics, extra, _)), (its_grads, (its_metrics, its_extra, _)) = both(params)
     assert extra is None and its_extra is None
     assert its_metrics.keys() == metrics.keys()
     for name, mean in metrics.items():

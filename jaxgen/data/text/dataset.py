@@ -25,6 +25,7 @@ class Tokens(Dataset):
         cannot be had back from them (words). A loss in nats per token, times n / num_characters,
         is in nats per character, which compares tokenizers fairly.
       judged: how many of the windows side by side `side_by_side` takes; None: all.
+      tells_start: batches say at which token each window starts, for a model that carries a state.
 
     Raises:
       UserError: the text has no window of T tokens and the one that follows.
@@ -34,6 +35,7 @@ class Tokens(Dataset):
     seq_len: int
     num_characters: int | None
     judged: int | None = None
+    tells_start: bool = False
 
     def __post_init__(self):
         num_tokens = len(self.arrays["tokens"])
@@ -76,29 +78,44 @@ class Tokens(Dataset):
         `tokens` and `targets` int32 [size, T], and `counted` [size, T], which is false behind the end.
         Of a part, if one is to be judged, the windows lie at equal distances.
         """
-        tokens, last = self.arrays["tokens"], len(self.arrays["tokens"]) - 1
         count = self.judged or self.num_windows
         windows = spread(count, self.num_windows)
         for first in range(0, count, size):
-            starts = np.full(size, last, np.int64)
-            chosen = windows[first : first + size] * self.seq_len
-            starts[: len(chosen)] = chosen
-            places = starts[:, None] + np.arange(self.seq_len + 1)
-            read = tokens[np.minimum(places, last)].astype(np.int32)
-            counted = places[:, 1:] <= last
-            # Zeros behind the end, in inputs and targets.
-            yield {
-                "tokens": np.where(places[:, :-1] < last, read[:, :-1], 0),
-                "targets": np.where(counted, read[:, 1:], 0),
-                "counted": counted,
-            }
+            yield self._windows(windows[first : first + size], size)
+
+    def in_stretches(self, size: int) -> Iterator[dict[str, np.ndarray]]:
+        """As `side_by_side`, but each of `size` rows reads on where it stood in the batch before.
+
+        Of a part, if one is to be judged, each row reads the beginning of its stretch.
+        """
+        stretch = -(-self.num_windows // size)
+        steps = max(1, self.judged // size) if self.judged else stretch
+        for step in range(steps):
+            yield self._windows(np.arange(size) * stretch + step, size)
+
+    def _windows(self, windows: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        """The windows of these numbers, and empty ones up to `size`."""
+        tokens, last = self.arrays["tokens"], len(self.arrays["tokens"]) - 1
+        starts = np.full(size, last, np.int64)
+        starts[: len(windows)] = np.minimum(windows * self.seq_len, last)
+        places = starts[:, None] + np.arange(self.seq_len + 1)
+        read = tokens[np.minimum(places, last)].astype(np.int32)
+        counted = places[:, 1:] <= last
+        # Zeros behind the end, in inputs and targets.
+        return {
+            "tokens": np.where(places[:, :-1] < last, read[:, :-1], 0),
+            "targets": np.where(counted, read[:, 1:], 0),
+            "counted": counted,
+        }
 
     def gather(self, arrays: Mapping[str, Any], indices: Int[Any, " B"]) -> dict[str, Any]:
-        """`windows` [B, T + 1] that start at `indices`."""
+        """`windows` [B, T + 1] that start at `indices`, and `start` [B] where it is to be told."""
         offsets = np.arange(self.seq_len + 1, dtype=np.int32)
-        return {"windows": arrays["tokens"][indices[:, None] + offsets[None, :]]}
+        rows = {"windows": arrays["tokens"][indices[:, None] + offsets[None, :]]}
+        return rows | {"start": indices} if self.tells_start else rows
 
     def finish(self, rows: Mapping[str, Any]) -> dict[str, Any]:
-        """`tokens` int32 [B, T], and `targets` [B, T] one later."""
+        """`tokens` int32 [B, T], `targets` [B, T] one later, and `start` as it is."""
         windows = rows["windows"].astype(np.int32)
-        return {"tokens": windows[:, :-1], "targets": windows[:, 1:]}
+        batch = {"tokens": windows[:, :-1], "targets": windows[:, 1:]}
+        return batch | {"start": rows["start"]} if self.tells_start else batch

@@ -7,11 +7,12 @@ from typing import Any
 
 from jaxgen.data.kind import Data, Kind, Source, whole
 from jaxgen.data.reading import as_path
+from jaxgen.data.text.bpe import gpt2_tokenizer, train_bpe
 from jaxgen.data.text.dataset import Tokens
 from jaxgen.data.text.files import python_reference, shakespeare, text_file
 from jaxgen.data.text.prepared import cached_tokens
 from jaxgen.data.text.streams import Stretch
-from jaxgen.data.text.synthetic import Ids, random_tokens
+from jaxgen.data.text.synthetic import Ids, hidden_markov, random_tokens
 from jaxgen.data.text.tfds import tfds_text
 from jaxgen.data.text.token_file import FileTokens, token_parts
 from jaxgen.data.text.tokenizers import (
@@ -20,7 +21,6 @@ from jaxgen.data.text.tokenizers import (
     NumberTokenizer,
     Tokenizer,
     WordTokenizer,
-    find_tokenizer,
     tokenizer_from_json,
 )
 from jaxgen.errors import UserError
@@ -98,20 +98,33 @@ def _from_files(train: FileTokens, test: FileTokens, seq_len: int) -> Data:
     return Data(seen, held_out, TextSpec(train.tokenizer, int(train.tokens[:1][0])))
 
 
+FORMS = ("characters", "bytes", "words", "bpe:SIZE", "gpt2:FOLDER")
+
+
 def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
     """A tokenizer by name, with its vocabulary.
 
-    Characters know the whole text, since none may be unknown; words the training part only, as a
-    held-out word may well be `<UNK>`.
+    Characters know the whole text, since none may be unknown; words and pairs the training part only, as
+    a held-out word may well be `<UNK>`, and any text is made of bytes.
     """
-    kind = find_tokenizer(name)
-    if kind is CharacterTokenizer:
-        return CharacterTokenizer.of(train + test)
-    return WordTokenizer.of(train) if kind is WordTokenizer else ByteTokenizer()
+    kind, _, argument = name.partition(":")
+    match kind, bool(argument):
+        case "characters", False:
+            return CharacterTokenizer.of(train + test)
+        case "bytes", False:
+            return ByteTokenizer()
+        case "words", False:
+            return WordTokenizer.of(train)
+        case "bpe", True if argument.isdecimal() and argument.isascii() and len(argument) < 10:
+            return train_bpe(train, int(argument))
+        case "gpt2", True:
+            return gpt2_tokenizer(as_path(argument))
+    raise UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, FORMS)}.")
 
 
 KIND = Kind(
     {
+        "hidden-markov": Source(hidden_markov, "SIZE"),
         "python-reference": Source(lambda _: python_reference()),
         "random-tokens": Source(random_tokens, "SIZE"),
         "shakespeare": Source(lambda _: shakespeare()),

@@ -2,7 +2,7 @@
 
 Any Unicode text passes through characters and bytes unchanged.
 
-All have one surface: `encode(text) -> int32 [n]`, `decode(ids) -> str`, `vocab_size`, and
+All have one surface: `encode(text) -> int32 [n]`, `decode(ids) -> str`, `vocab_size`, `specials`, and
 `to_json` / `from_json`, whose values are plain JSON types, so that a vocabulary travels with the
 model it belongs to. `decode` raises ValueError for an id outside of the vocabulary; that is a
 defect of the caller's.
@@ -28,8 +28,19 @@ class Tokenizer(Protocol):
     name: ClassVar[str]
 
     @property
+    def separator(self) -> str:
+        """What stands between two pieces of text that are decoded apart."""
+
+    @property
     def vocab_size(self) -> int:
         """V; the ids are 0 .. V - 1."""
+
+    @property
+    def specials(self) -> dict[str, int]:
+        """The ids that stand for no text, by name; a text that spells one is encoded as text.
+
+        What a tokenizer gives for words that it does not know is the one exception.
+        """
 
     def encode(self, text: str) -> np.ndarray:
         """The text as int32 [n]."""
@@ -46,7 +57,7 @@ def _codepoints(text: str) -> UInt32[np.ndarray, " n"]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
 
 
-def _checked(ids: Int[Any, " n"], vocab_size: int) -> Int[np.ndarray, " n"]:
+def checked_ids(ids: Int[Any, " n"], vocab_size: int) -> Int[np.ndarray, " n"]:
     """The ids as a NumPy array; a negative one would count from the end of a vocabulary unseen."""
     ids = np.asarray(ids)
     if ids.size and not 0 <= ids.min() <= ids.max() < vocab_size:
@@ -75,6 +86,16 @@ class CharacterTokenizer:
     def vocab_size(self) -> int:
         """V, the number of distinct characters."""
         return len(self.characters)
+
+    @property
+    def separator(self) -> str:
+        """Nothing: pieces are joined as they are."""
+        return ""
+
+    @property
+    def specials(self) -> dict[str, int]:
+        """None."""
+        return {}
 
     @cached_property
     def _vocabulary(self) -> UInt32[np.ndarray, " V"]:
@@ -106,7 +127,7 @@ class CharacterTokenizer:
 
     def decode(self, ids: Int[Any, " n"]) -> str:
         """The characters at these places of the vocabulary."""
-        codepoints = self._vocabulary[_checked(ids, self.vocab_size)]
+        codepoints = self._vocabulary[checked_ids(ids, self.vocab_size)]
         return codepoints.tobytes().decode("utf-32-le", "surrogatepass")
 
     def to_json(self) -> dict[str, Any]:
@@ -133,26 +154,41 @@ class ByteTokenizer:
         """V = 256."""
         return 256
 
+    @property
+    def separator(self) -> str:
+        """Nothing: pieces are joined as they are."""
+        return ""
+
+    @property
+    def specials(self) -> dict[str, int]:
+        """None."""
+        return {}
+
     def encode(self, text: str) -> Int32[np.ndarray, " n"]:
         """The bytes of the UTF-8 form.
 
         Raises:
           UserError: the text holds half of a surrogate pair, which is not Unicode text.
         """
+        self.refuse_halves(text)
+        return np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int32)
+
+    @staticmethod
+    def refuse_halves(text: str) -> None:
+        """Raise a UserError where the text holds half of a surrogate pair."""
         try:
-            encoded = text.encode("utf-8")
+            text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise UserError(
                 f"The text holds {text[error.start]!r}, half of a character: give it as UTF-8."
             ) from error
-        return np.frombuffer(encoded, np.uint8).astype(np.int32)
 
     def decode(self, ids: Int[Any, " n"]) -> str:
         """The text of these bytes; where they are not UTF-8, the replacement character U+FFFD.
 
         A model draws one byte at a time, so what it has drawn may end within a character.
         """
-        return _checked(ids, 256).astype(np.uint8).tobytes().decode("utf-8", "replace")
+        return checked_ids(ids, 256).astype(np.uint8).tobytes().decode("utf-8", "replace")
 
     def to_json(self) -> dict[str, Any]:
         """`{"name": "bytes"}`."""
@@ -202,6 +238,16 @@ class WordTokenizer:
         """V, the words and the three special ones."""
         return len(self._vocabulary)
 
+    @property
+    def separator(self) -> str:
+        """A space."""
+        return " "
+
+    @property
+    def specials(self) -> dict[str, int]:
+        """`<PAD>`, `<EOS>`, `<UNK>`; the last is what words outside of the vocabulary become."""
+        return {name: index for index, name in enumerate(self.SPECIAL)}
+
     @cached_property
     def _vocabulary(self) -> tuple[str, ...]:
         return self.SPECIAL + self.words
@@ -216,7 +262,7 @@ class WordTokenizer:
 
     def decode(self, ids: Int[Any, " n"]) -> str:
         """The words with one space between them; the special ones appear as written above."""
-        return " ".join(self._vocabulary[index] for index in _checked(ids, self.vocab_size))
+        return " ".join(self._vocabulary[index] for index in checked_ids(ids, self.vocab_size))
 
     def to_json(self) -> dict[str, Any]:
         """`{"name": "words", "words": […]}`."""
@@ -242,6 +288,16 @@ class NumberTokenizer:
     vocab_size: int
     name: ClassVar[str] = "numbers"
 
+    @property
+    def separator(self) -> str:
+        """A space."""
+        return " "
+
+    @property
+    def specials(self) -> dict[str, int]:
+        """None."""
+        return {}
+
     def encode(self, text: str) -> Int32[np.ndarray, " n"]:
         """The numbers between white space.
 
@@ -258,7 +314,7 @@ class NumberTokenizer:
 
     def decode(self, ids: Int[Any, " n"]) -> str:
         """The numbers with one space between them."""
-        return " ".join(map(str, _checked(ids, self.vocab_size).tolist()))
+        return " ".join(map(str, checked_ids(ids, self.vocab_size).tolist()))
 
     def to_json(self) -> dict[str, Any]:
         """`{"name": "numbers", "vocab_size": …}`."""
@@ -273,8 +329,66 @@ class NumberTokenizer:
         return cls(size)
 
 
-TOKENIZERS = {kind.name: kind for kind in (CharacterTokenizer, ByteTokenizer, WordTokenizer)}
-"""The tokenizers by the name a user gives."""
+@dataclass(frozen=True)
+class WithSpecials:
+    """A tokenizer and special tokens behind its vocabulary: padding, end, mask, sentinels, roles.
+
+    `encode` is the tokenizer's, so a text that spells a special token stays text.
+
+    Attributes:
+      tokenizer: for the text. names: of the special tokens, distinct; their ids follow its last one.
+    """
+
+    tokenizer: Tokenizer
+    names: tuple[str, ...]
+    name: ClassVar[str] = "with-specials"
+
+    @property
+    def separator(self) -> str:
+        """The tokenizer's."""
+        return self.tokenizer.separator
+
+    @property
+    def vocab_size(self) -> int:
+        """V, the special ones included."""
+        return self.tokenizer.vocab_size + len(self.names)
+
+    @property
+    def specials(self) -> dict[str, int]:
+        """The tokenizer's own, and these."""
+        first = self.tokenizer.vocab_size
+        own = {name: first + place for place, name in enumerate(self.names)}
+        return self.tokenizer.specials | own
+
+    def encode(self, text: str) -> Int32[np.ndarray, " n"]:
+        """The text's ids, of which none is special."""
+        return self.tokenizer.encode(text)
+
+    def decode(self, ids: Int[Any, " n"]) -> str:
+        """The text between the special tokens, and these by their names."""
+        ids = checked_ids(ids, self.vocab_size)
+        places = np.flatnonzero(ids >= self.tokenizer.vocab_size)
+        parts, start = [], 0
+        for place in places:
+            parts.append(self.tokenizer.decode(ids[start:place]))
+            parts.append(self.names[ids[place] - self.tokenizer.vocab_size])
+            start = place + 1
+        parts.append(self.tokenizer.decode(ids[start:]))
+        return self.separator.join(part for part in parts if part)
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"name": "with-specials", "names": […], "tokenizer": {…}}`."""
+        return {
+            "name": self.name, "names": list(self.names), "tokenizer": self.tokenizer.to_json(),
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "WithSpecials":
+        """The inverse of `to_json`."""
+        names = tuple(values["names"])
+        if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            raise ValueError(f"names is {names!r}")
+        return cls(tokenizer_from_json(values["tokenizer"]), names)
 
 
 def find_tokenizer(name: str) -> type:
@@ -286,5 +400,9 @@ def find_tokenizer(name: str) -> type:
 
 def tokenizer_from_json(values: Mapping[str, Any]) -> Tokenizer:
     """The tokenizer whose `to_json` gave `values`."""
-    kinds = TOKENIZERS | {NumberTokenizer.name: NumberTokenizer}
-    return kinds[values["name"]].from_json(values)
+    from jaxgen.data.text.bpe import BPETokenizer  # which is made of what is above
+
+    kinds: tuple[Any, ...] = (
+        CharacterTokenizer, ByteTokenizer, WordTokenizer, NumberTokenizer, WithSpecials, BPETokenizer,
+    )  # fmt: skip
+    return {kind.name: kind for kind in kinds}[values["name"]].from_json(values)

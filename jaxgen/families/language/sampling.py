@@ -1,84 +1,133 @@
-"""Text from a language model, one token after the other."""
+"""Text from a language model: the prompt and what the model goes on with."""
 
-from functools import partial
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Int
 
-from jaxgen.data import TextSpec
+from jaxgen.data import TextSpec, Tokenizer
 from jaxgen.errors import UserError
+from jaxgen.families.language.decoding import Settings, advance, begin
 from jaxgen.families.sampling import TextSampling
 
+CHUNK = 16  # tokens between two pieces of a stream
 
-@partial(jax.jit, static_argnums=(0, 1, 5))
-def sample_tokens(
-    model: nn.Module,
-    max_seq_len: int,
-    params,
-    key,
-    prompt: Int[Array, " P"],
-    length: int,
-    temperature: Float[Array, ""] | float,
-) -> Int[Array, " length"]:
-    """Draw x_{t+1} from softmax(logits_t / temperature), length times; temperature 0 is argmax.
 
-    The model reads the last max_seq_len tokens, the whole of them again for each new one. The window
-    is filled from the left, and no longer than the text will be; what lies behind the last token cannot
-    be seen by it (causal mask).
-    """
-    window_len = min(max_seq_len, prompt.size + length)
-    prompt = prompt[-window_len:]
-    window = jnp.zeros(window_len, jnp.int32).at[: prompt.size].set(prompt)
+class Piece(NamedTuple):
+    """A piece of text, how many tokens were drawn for it, and in how many seconds."""
 
-    def draw(carry, key):
-        window, filled = carry
-        logits = model.apply({"params": params}, window[None])[0, filled - 1]
-        scaled = logits / jnp.where(temperature > 0, temperature, 1.0)
-        drawn = jax.random.categorical(key, scaled)
-        token = jnp.where(temperature > 0, drawn, jnp.argmax(logits)).astype(jnp.int32)
-        full = filled == window_len
-        window = jnp.where(full, jnp.roll(window, -1), window)
-        position = jnp.where(full, window_len - 1, filled)
-        return (window.at[position].set(token), position + 1), token
-
-    start = (window, jnp.int32(prompt.size))
-    return lax.scan(draw, start, jax.random.split(key, length))[1]
+    text: str
+    num_tokens: int
+    seconds: float
 
 
 def sample_text(
     model: nn.Module,
-    max_seq_len: int,
-    params,
-    key,
+    window: int | None,
+    params: Any,
+    key: Any,
     path: Path,
     spec: TextSpec,
     sampling: TextSampling,
 ) -> Path:
     """Continue the prompt and write prompt and continuation as path.txt; returns that path."""
-    prompt = prompt_tokens(spec, sampling)
-    tokens = sample_tokens(
-        model, max_seq_len, params, key, prompt, sampling.length, sampling.temperature
-    )
     path = path.with_name(path.name + ".txt")
-    path.write_text(spec.tokenizer.decode(np.concatenate([prompt, tokens])), encoding="utf-8")
+    pieces = stream_text(model, window, params, key, spec, sampling, chunk=sampling.max_tokens)
+    path.write_text("".join(piece.text for piece in pieces), encoding="utf-8")
     return path
 
 
-def prompt_tokens(spec: TextSpec, sampling: TextSampling) -> Int[np.ndarray, " P"]:
-    """The tokens that a sample begins with.
+def stream_text(
+    model: nn.Module,
+    window: int | None,
+    params: Any,
+    key: Any,
+    spec: TextSpec,
+    sampling: TextSampling,
+    chunk: int = CHUNK,
+) -> Iterator[Piece]:
+    """The prompt, then its continuation in pieces of `chunk` tokens or less.
 
-    Raises UserError where the prompt has no token or one that the tokenizer does not know.
+    Raises UserError where the prompt or a stop sequence is of no use; see `prompt_tokens`.
     """
-    if not sampling.prompt:
+    prompt, settings = prompt_tokens(spec, sampling, window), settings_of(spec, sampling)
+    writer = _Writer(spec.tokenizer)
+    start, most = time.perf_counter(), sampling.max_tokens
+    state = begin(model, params, [prompt], most, window)
+    yield Piece(writer.write(prompt), 0, time.perf_counter() - start)
+    given = 0
+    while given < most and not bool(state.done[0]):
+        start = time.perf_counter()
+        until = min(given + chunk, most)
+        state = advance(model, params, key[None], state, jnp.int32(until), settings)
+        drawn = np.asarray(state.drawn.tokens[0, given : int(state.count)])
+        given = int(state.count)
+        yield Piece(writer.write(drawn), len(drawn), time.perf_counter() - start)
+    yield Piece(writer.rest(), 0, 0.0)
+
+
+class _Writer:
+    """Tokens to text, piece by piece; what may be half of a character waits for its other half."""
+
+    def __init__(self, tokenizer: Tokenizer):
+        self._tokenizer, self._waiting, self._any = tokenizer, np.zeros(0, np.int32), False
+
+    def write(self, tokens: Int[np.ndarray, " n"]) -> str:
+        """The text of these tokens, as far as it is certain."""
+        self._waiting = np.concatenate([self._waiting, tokens])
+        if self._tokenizer.decode(self._waiting).endswith("\N{REPLACEMENT CHARACTER}"):
+            return ""
+        return self.rest()
+
+    def rest(self) -> str:
+        """The text of all tokens that wait."""
+        if not len(self._waiting):
+            return ""
+        text = self._tokenizer.decode(self._waiting)
+        between = self._tokenizer.separator if self._any else ""
+        self._waiting, self._any = self._waiting[:0], True
+        return between + text
+
+
+def settings_of(spec: TextSpec, sampling: TextSampling) -> Settings:
+    """How tokens are drawn; stop sequences as tokens.
+
+    Raises UserError where a stop sequence has no token, or one that the tokenizer does not know.
+    """
+    stops = []
+    for stop in sampling.stop:
+        tokens = spec.tokenizer.encode(stop)
+        if not len(tokens):
+            raise UserError(f"The stop sequence {stop!r} has no token in it: leave it out.")
+        stops.append(tuple(tokens.tolist()))
+    return Settings(
+        sampling.temperature, sampling.top_k, None if sampling.top_p == 1 else sampling.top_p,
+        sampling.repetition_penalty, tuple(stops), sampling.slide,
+    )  # fmt: skip
+
+
+def prompt_tokens(
+    spec: TextSpec, sampling: TextSampling, window: int | None
+) -> Int[np.ndarray, " P"]:
+    """The tokens that a sample begins with: the first of the training text where no prompt is given.
+
+    Raises UserError where the prompt has no token, one that the tokenizer does not know, or more than
+    the window of a model that is not to slide.
+    """
+    if sampling.prompt is None:
         return np.array([spec.first_token], np.int32)
     prompt = spec.tokenizer.encode(sampling.prompt)
     if not len(prompt):
+        what = f"{sampling.prompt!r} has no word in it" if sampling.prompt else "is empty"
+        raise UserError(f"The prompt {what}: give one with text, or leave it out.")
+    if window is not None and len(prompt) > window and not sampling.slide:
         raise UserError(
-            f"The prompt {sampling.prompt!r} has no word in it: give one or leave it out."
+            f"The prompt has {len(prompt)} tokens and the model's context {window}: shorten it, or "
+            "let the context slide (--slide)."
         )
     return prompt

@@ -69,6 +69,9 @@ class GPTConfig(ModelConfig):
                 f"{self.dropout} to drop: choose auto or literal, or --model.no-drop-weights."
             )
 
+    recurrent = False
+    """It has no state to go on from."""
+
     @property
     def weights_dropout(self) -> float:
         """Probability of dropping an attention weight."""

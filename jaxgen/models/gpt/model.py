@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxgen.equations import transformer
-from jaxgen.layers.attention import SelfAttention
+from jaxgen.layers.attention import Attention, KeyValues, empty_cache
 from jaxgen.layers.basic import Einsum
 from jaxgen.layers.dropout import Dropout
 from jaxgen.layers.norm import Norm
@@ -46,10 +46,12 @@ class Block(nn.Module):
     config: GPTConfig
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B T D"], dropout_keys=None) -> Float[Array, "B T D"]:
-        """One block; dropout_keys (B,) switch dropout on."""
+    def __call__(
+        self, x: Float[Array, "B T D"], dropout_keys=None, cache: KeyValues | None = None
+    ) -> tuple[Float[Array, "B T D"], KeyValues | None]:
+        """One block, and its cache with x added; dropout_keys (B,) switch dropout on."""
         config = self.config
-        mix = SelfAttention(
+        mix = Attention(
             config.num_heads, config.head_size,
             input_init(config, fan_in=config.model_size), output_init(config),
             use_bias=config.use_bias, query_key_norm=config.query_key_norm,
@@ -57,10 +59,11 @@ class Block(nn.Module):
             dropout=config.weights_dropout, name="attention",
         )  # fmt: skip
         normal = Norm(config.norm, name="norm1")(x)
-        mixed = mix(normal, dropout_keys=dropout_keys, causal=True)
+        mixed = mix(normal, cache=cache, causal=True, dropout_keys=dropout_keys)
+        mixed, cache = (mixed, None) if cache is None else mixed
         x = x + Dropout(config.dropout, name="dropout1")(mixed, dropout_keys)
         changed = FeedForward(config, name="mlp")(Norm(config.norm, name="norm2")(x))
-        return x + Dropout(config.dropout, name="dropout2")(changed, dropout_keys)
+        return x + Dropout(config.dropout, name="dropout2")(changed, dropout_keys), cache
 
 
 class GPT(nn.Module):
@@ -70,8 +73,22 @@ class GPT(nn.Module):
     vocab_size: int
 
     @nn.compact
-    def __call__(self, tokens: Int[Array, "B T"], dropout_keys=None) -> Float[Array, "B T V"]:
+    def __call__(
+        self,
+        tokens: Int[Array, "B T"],
+        dropout_keys=None,
+        cache: tuple[KeyValues, ...] | None = None,
+        lengths: Int[Array, " B"] | None = None,
+        *,
+        features: bool = False,
+    ) -> Float[Array, "B T V"] | tuple[Float[Array, "B T V"], tuple[KeyValues, ...]]:
         """Float32 logits; position t sees tokens 0..t only; dropout_keys (B,) switch dropout on.
+
+        With a cache, of `empty_cache` or of an earlier call, the tokens continue what is cached, and the
+        logits come with the cache that they were added to; of each row only its first `lengths` tokens,
+        where that is given, the others being padding.
+
+        Without a cache, `features` gives what the head would read, (B, T, D), in the place of logits.
 
         Raises ValueError where T exceeds config.max_seq_len.
         """
@@ -83,17 +100,41 @@ class GPT(nn.Module):
         x = embedding[tokens]  # (B, T, D)
         if config.positions == "learned":
             table = self.param("positions", nn.initializers.normal(0.02), (config.max_seq_len, D))
-            x = x + table[None, :T]
+            x = x + (table[None, :T] if cache is None else table[_places(cache, T)])
         x = Dropout(config.dropout)(x, dropout_keys).astype(config.compute_dtype)
         block = nn.remat(Block) if config.remat else Block
+        caches = []
         for layer in range(config.num_layers):
-            x = block(config, name=f"block{layer}")(x, dropout_keys)
+            before = None if cache is None else cache[layer]
+            x, after = block(config, name=f"block{layer}")(x, dropout_keys, before)
+            if before is not None and lengths is not None:
+                after = after._replace(filled=before.filled + lengths)
+            caches.append(after)
         x = Norm(config.norm, name="norm")(x)
+        if features:
+            return x
         if config.tied_head:
             kernel = embedding.astype(x.dtype)
-            return jnp.einsum("BTD,VD->BTV", x, kernel, preferred_element_type=jnp.float32)
-        head = Einsum("BTD,DV->BTV", (D, V), None, head_init(config), jnp.float32, name="head")
-        return head(x)
+            logits = jnp.einsum("BTD,VD->BTV", x, kernel, preferred_element_type=jnp.float32)
+        else:
+            init = head_init(config)
+            logits = Einsum("BTD,DV->BTV", (D, V), None, init, jnp.float32, name="head")(x)
+        return logits if cache is None else (logits, tuple(caches))
+
+    def head_kernel(self, params) -> Float[Array, "D V"]:
+        """What makes logits of features."""
+        return params["embedding"].T if self.config.tied_head else params["head"]["kernel"]
+
+    def empty_cache(self, batch_size: int, length: int) -> tuple[KeyValues, ...]:
+        """For each block the keys and values of no token yet, with room for `length` of them."""
+        config = self.config
+        sizes = (batch_size, config.num_heads, length, config.head_size)
+        return tuple(empty_cache(*sizes, config.compute_dtype) for _ in range(config.num_layers))
+
+
+def _places(cache: tuple[KeyValues, ...], length: int) -> Int[Array, "B T"]:
+    """Where each of so many more tokens stands."""
+    return cache[0].filled[:, None] + jnp.arange(length)[None]
 
 
 def input_init(config: GPTConfig, fan_in: int) -> Callable:

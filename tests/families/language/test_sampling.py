@@ -1,23 +1,31 @@
-"""Text is drawn from the model's own distribution, one token after the other."""
-
-from dataclasses import replace
+"""From a prompt to a file and to a stream: the text, what it costs in tokens, and what is refused."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.data import CharacterTokenizer, TextSpec, WordTokenizer
+from jaxgen.data import ByteTokenizer, CharacterTokenizer, TextSpec, WordTokenizer
 from jaxgen.errors import UserError
-from jaxgen.families.language.sampling import sample_text, sample_tokens
+from jaxgen.families.language.decoding import Settings, draw_tokens
+from jaxgen.families.language.sampling import (
+    CHUNK,
+    _Writer,
+    prompt_tokens,
+    sample_text,
+    settings_of,
+    stream_text,
+)
 from jaxgen.families.sampling import ImageSampling, TextSampling
 from jaxgen.models.gpt.config import modern_gpt
 from jaxgen.models.gpt.model import GPT
 
-V, WINDOW = 11, 5
+V, WINDOW, LENGTH = 11, 5, CHUNK + 3
 CONFIG = modern_gpt(num_layers=1, num_heads=3, model_size=12, hidden_size=13, max_seq_len=WINDOW)
 MODEL = GPT(CONFIG, V)
 KEY = jax.random.key(0)
+LETTERS = CharacterTokenizer("abcdefghijk")
+WORDS = WordTokenizer(("red", "blue", "one", "two", "to", "be", "or", "no"))
 
 
 @pytest.fixture(scope="module")
@@ -26,137 +34,99 @@ def params(random_params):
 
 
 @pytest.fixture(scope="module")
-def apply():
-    return jax.jit(MODEL.apply)
-
-
-@pytest.mark.parametrize("prompt", [[3, 7, 1, 9], [1, 2, 3, 4, 5, 6, 7]])
-def test_temperature_0_is_the_loop_that_takes_the_likeliest_token(params, apply, prompt):
-    """Token by token on the last WINDOW tokens alone; the window slides for most of the text."""
-    tokens = list(prompt)
-    for _ in range(13):
-        logits = apply({"params": params}, jnp.asarray([tokens[-WINDOW:]], jnp.int32))
-        tokens.append(int(np.argmax(logits[0, -1])))
-    expected = tokens[len(prompt) :]
-    assert len(set(expected)) > 5  # the text is varied
-    found = sample_tokens(MODEL, WINDOW, params, KEY, np.asarray(prompt, np.int32), 13, 0.0)
-    assert found.tolist() == expected
-
-
-def test_the_window_is_no_longer_than_the_text(params):
-    """A model that could take 2^31 - 1 tokens draws what one does that takes just enough."""
-    prompt = np.asarray([3, 7, 1], np.int32)
-    texts = [
-        sample_tokens(
-            GPT(replace(CONFIG, max_seq_len=n), V), n, params, KEY, prompt, 9, 1.0
-        ).tolist()
-        for n in (12, 2**31 - 1)
-    ]
-    assert texts[0] == texts[1] and len(set(texts[0])) > 3
-
-
-@pytest.fixture(scope="module")
-def draw_pairs(params):
-    """The first two tokens after the prompt 3, 7 for each key."""
-    prompt = np.asarray([3, 7], np.int32)
-
-    @jax.jit
-    def draw(keys, temperature):
-        def pair(key):
-            return sample_tokens(MODEL, WINDOW, params, key, prompt, 2, temperature)
-
-        return jax.vmap(pair)(keys)
-
-    return draw
-
-
-@pytest.mark.parametrize("temperature", [0.7, 3.0])
-def test_tokens_are_drawn_from_the_softmax_of_logits_over_temperature(
-    params, apply, draw_pairs, temperature
-):
-    """Frequencies of n first tokens lie within 5 sqrt(p (1 - p) / n) of p, and so do pairs'."""
-    n = 20_000
-
-    def softmax(tokens):
-        logits = apply({"params": params}, jnp.asarray([tokens], jnp.int32))
-        e = np.exp(np.asarray(logits[0, -1], np.float64) / temperature)
-        return e / e.sum()
-
-    pairs = np.asarray(draw_pairs(jax.random.split(jax.random.key(1), n), temperature))
-    first = softmax([3, 7])
-    assert np.sort(first)[-2] > 0.02  # at least two tokens are likely
-    second = np.stack([softmax([3, 7, token]) for token in range(V)])
-    counts = np.zeros((V, V))
-    np.add.at(counts, (pairs[:, 0], pairs[:, 1]), 1)
-    for p, found in ((first, counts.sum(1)), (first[:, None] * second, counts)):
-        # plus one count, for tokens so rare that a single one is many deviations
-        assert np.all(np.abs(found - n * p) <= 5 * np.sqrt(n * p * (1 - p)) + 1)
+def drawn(params):
+    """What the loop draws behind 'head', of letters, or its first four words."""
+    prompt = np.asarray([7, 4, 0, 3], np.int32)
+    settings = Settings(0.5)
+    return draw_tokens(MODEL, params, KEY[None], [prompt], LENGTH, settings, WINDOW).tokens[0]
 
 
 @pytest.mark.parametrize(
     ("tokenizer", "prompt", "beginning"),
-    [
-        (CharacterTokenizer("abcdefghijk"), "head", "head"),
-        (
-            WordTokenizer(("red", "blue", "one", "two", "to", "be", "or", "no")),
-            "To be or no",
-            "to be or no ",
-        ),
-    ],
+    [(LETTERS, "head", "head"), (WORDS, "to two <PAD> red", "to two <UNK> red ")],
 )
-def test_the_file_holds_the_prompt_and_its_continuation(
-    params, tmp_path, tokenizer, prompt, beginning
+def test_the_file_and_the_stream_hold_the_prompt_and_its_continuation(
+    params, drawn, tmp_path, tokenizer, prompt, beginning
 ):
     assert tokenizer.vocab_size == V
-    sampling = TextSampling(prompt=prompt, length=13, temperature=0.5)
-    path = sample_text(
-        MODEL, WINDOW, params, KEY, tmp_path / "a.b", TextSpec(tokenizer, 0), sampling
-    )
+    sampling = TextSampling(prompt=prompt, max_tokens=LENGTH, temperature=0.5)
+    spec = TextSpec(tokenizer, 0)
+    path = sample_text(MODEL, WINDOW, params, KEY, tmp_path / "a.b", spec, sampling)
     assert path == tmp_path / "a.b.txt"
-    tokens = sample_tokens(MODEL, WINDOW, params, KEY, tokenizer.encode(prompt), 13, 0.5)
-    assert path.read_text(encoding="utf-8") == beginning + tokenizer.decode(tokens)
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(beginning)
+    if tokenizer is LETTERS:
+        assert text == beginning + tokenizer.decode(np.asarray(drawn))
+    pieces = list(stream_text(MODEL, WINDOW, params, KEY, spec, sampling))
+    assert "".join(piece.text for piece in pieces) == text
+    assert [piece.num_tokens for piece in pieces] == [0, CHUNK, LENGTH - CHUNK, 0]
+    assert all(piece.seconds > 0 for piece in pieces[:-1])
 
 
-def test_without_a_prompt_the_text_begins_as_the_training_text_did(params, tmp_path):
-    tokenizer = CharacterTokenizer("abcdefghijk")
-    sampling = TextSampling(length=13, temperature=0.0)
-    path = sample_text(
-        MODEL, WINDOW, params, KEY, tmp_path / "step", TextSpec(tokenizer, 4), sampling
+def test_a_stream_ends_with_its_stop_sequence(params, drawn):
+    """Two letters that the text has; what was drawn behind them in the same piece is not shown."""
+    text = LETTERS.decode(np.asarray(drawn))
+    stop = text[5:7]
+    sampling = TextSampling(
+        prompt="head", max_tokens=LENGTH, temperature=0.5, stop=(stop, "kkkkkk")
     )
-    tokens = sample_tokens(MODEL, WINDOW, params, KEY, np.asarray([4], np.int32), 13, 0.0)
-    assert path.read_text(encoding="utf-8") == "e" + tokenizer.decode(tokens)
+    pieces = stream_text(MODEL, WINDOW, params, KEY, TextSpec(LETTERS, 0), sampling)
+    assert "".join(p.text for p in pieces) == "head" + text[: text.index(stop) + 2]
+
+
+def test_a_character_is_written_when_all_its_bytes_are_there():
+    tokens, writer = ByteTokenizer().encode("a床b前"), _Writer(ByteTokenizer())
+    assert [writer.write(tokens[i : i + 1]) for i in range(len(tokens))] == [
+        "a", "", "", "床", "b", "", "", "前",
+    ]  # fmt: skip
+    assert writer.write(tokens[1:3]) == "" and writer.rest() == "\ufffd" and writer.rest() == ""
+    words = _Writer(WORDS)
+    assert words.write(WORDS.encode("to be")) + words.write(WORDS.encode("or no")) == "to be or no"
+
+
+def test_without_a_prompt_the_text_begins_as_the_training_text_did():
+    assert prompt_tokens(TextSpec(LETTERS, 4), TextSampling(), WINDOW).tolist() == [4]
 
 
 @pytest.mark.parametrize(
-    ("tokenizer", "prompt", "message"),
+    ("tokenizer", "fields", "message"),
     [
-        (WordTokenizer(("one",)), " \n ", "has no word in it"),
-        (CharacterTokenizer("ab"), "abc", r"'c' \(U\+0063\) is not in the vocabulary"),
+        (WORDS, {"prompt": " \n "}, "The prompt ' .n ' has no word in it: give one"),
+        (LETTERS, {"prompt": ""}, "The prompt is empty: give one with text, or leave it out"),
+        (LETTERS, {"prompt": "abz"}, r"'z' \(U\+007A\) is not in the vocabulary"),
+        (LETTERS, {"prompt": "abcdef", "slide": False}, "has 6 tokens and the model's context 5"),
+        (LETTERS, {"stop": ("",)}, "The stop sequence '' has no token in it"),
+        (LETTERS, {"stop": ("z",)}, "is not in the vocabulary"),
     ],
 )
-def test_a_prompt_that_the_model_cannot_read_is_refused(tmp_path, tokenizer, prompt, message):
+def test_what_the_model_cannot_read_is_refused(tokenizer, fields, message):
+    spec, sampling = TextSpec(tokenizer, 0), TextSampling(**fields)
     with pytest.raises(UserError, match=message):
-        sample_text(
-            MODEL,
-            WINDOW,
-            {},
-            KEY,
-            tmp_path / "x",
-            TextSpec(tokenizer, 0),
-            TextSampling(prompt=prompt),
-        )
-    assert list(tmp_path.iterdir()) == []
+        prompt_tokens(spec, sampling, WINDOW)
+        settings_of(spec, sampling)
 
 
 @pytest.mark.parametrize(
     ("config", "values", "message"),
     [
-        (ImageSampling, {"count": 0}, "--sampling.count is 0: give 1 to 10,000."),
-        (TextSampling, {"length": 0}, "--sampling.length is 0: give 1 to 1,000,000."),
-        (TextSampling, {"temperature": -1.0}, "--sampling.temperature is -1.0: give 0 or more."),
+        (ImageSampling, {"count": 0}, "count is 0: give 1 to 10,000."),
+        (TextSampling, {"max_tokens": 0}, "max-tokens is 0: give 1 to 1,000,000."),
+        (
+            TextSampling,
+            {"temperature": -1.0},
+            "temperature is -1.0: give a finite number of 0 or more.",
+        ),
+        (TextSampling, {"top_k": 0}, "top-k is 0: give 1 or more, or None."),
+        (TextSampling, {"top_p": 0.0}, "top-p is 0.0: give a number above 0, up to 1."),
+        (TextSampling, {"top_p": 1.1}, "top-p is 1.1: give a number above 0, up to 1."),
+        (
+            TextSampling,
+            {"repetition_penalty": 0.5},
+            "repetition-penalty is 0.5: give a finite number of 1 or more.",
+        ),
     ],
 )
 def test_the_error_names_the_flag_and_the_remedy(config, values, message):
     with pytest.raises(UserError) as error:
         config(**values)
-    assert str(error.value) == message
+    assert str(error.value) == f"--sampling.{message}"

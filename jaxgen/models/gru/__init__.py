@@ -1,0 +1,1 @@
+"""A recurrent language model, a GRU between an embedding and a dense head."""
