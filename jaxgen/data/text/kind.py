@@ -22,6 +22,7 @@ from jaxgen.data.text.tokenizers import (
     Tokenizer,
     WordTokenizer,
     tokenizer_from_json,
+    unknown_tokenizer,
 )
 from jaxgen.errors import UserError
 
@@ -98,9 +99,6 @@ def _from_files(train: FileTokens, test: FileTokens, seq_len: int) -> Data:
     return Data(seen, held_out, TextSpec(train.tokenizer, int(train.tokens[:1][0])))
 
 
-FORMS = ("characters", "bytes", "words", "bpe:SIZE", "gpt2:FOLDER")
-
-
 def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
     """A tokenizer by name, with its vocabulary.
 
@@ -119,7 +117,7 @@ def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
             return train_bpe(train, int(argument))
         case "gpt2", True:
             return gpt2_tokenizer(as_path(argument))
-    raise UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, FORMS)}.")
+    raise unknown_tokenizer(name)
 
 
 KIND = Kind(

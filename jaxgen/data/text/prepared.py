@@ -10,7 +10,7 @@ from jaxgen.data.progress import printed
 from jaxgen.data.reading import plain_errors
 from jaxgen.data.text.streams import Stretch, survey, tokenizer_of
 from jaxgen.data.text.token_file import FileTokens, open_tokens, write_tokens
-from jaxgen.data.text.tokenizers import Tokenizer, find_tokenizer
+from jaxgen.data.text.tokenizers import FORMS, Tokenizer, unknown_tokenizer
 from jaxgen.errors import UserError
 
 
@@ -20,7 +20,13 @@ def cached_tokens(text: Stretch, tokenizer: str) -> tuple[FileTokens, FileTokens
     The key is SHA-256 of the text, and the tokenizer's name. Raises UserError where the text or the
     tokenizer is wrong.
     """
-    find_tokenizer(tokenizer)
+    if tokenizer not in FORMS:  # those without an argument
+        if any(tokenizer.startswith(form.split(":")[0] + ":") for form in FORMS if ":" in form):
+            raise UserError(
+                f"--tokenizer {tokenizer}: a text as long as {text.path} is read in pieces, which only "
+                "characters, bytes and words can be; choose one of them, or make a token file elsewhere."
+            )
+        raise unknown_tokenizer(tokenizer)
     folder = cache_folder() / f"tokens-{_sha256(text)[:32]}-{tokenizer}"
     with only_one(folder):
         try:

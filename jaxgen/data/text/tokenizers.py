@@ -391,11 +391,12 @@ class WithSpecials:
         return cls(tokenizer_from_json(values["tokenizer"]), names)
 
 
-def find_tokenizer(name: str) -> type:
-    """The class of that name; a UserError where there is none."""
-    if name not in TOKENIZERS:
-        raise UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, TOKENIZERS)}.")
-    return TOKENIZERS[name]
+FORMS = ("characters", "bytes", "words", "bpe:SIZE", "gpt2:FOLDER")
+
+
+def unknown_tokenizer(name: str) -> UserError:
+    """What to say of a name that no tokenizer has."""
+    return UserError(f"The tokenizer {name!r} is not known; {did_you_mean(name, FORMS)}.")
 
 
 def tokenizer_from_json(values: Mapping[str, Any]) -> Tokenizer:

@@ -9,8 +9,6 @@ from jaxgen.families.language.decoding import Settings, advance, begin, draw_tok
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.models.gpt.model import GPT
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 V, WINDOW, LENGTH = 11, 6, 13
 SIZES = {"num_layers": 2, "num_heads": 3, "model_size": 12, "hidden_size": 13}
 SMALL = SIZES | {"num_layers": 1}

@@ -23,7 +23,6 @@ from jaxgen.runs.log import read_metrics
 from jaxgen.runs.tensors import read_tensors, write_tensors
 
 safetensors = pytest.importorskip("safetensors")
-pytestmark = pytest.mark.usefixtures("compile_quickly")
 
 CONFIG = GPTConfig(num_layers=2, num_heads=3, model_size=12, hidden_size=13, max_seq_len=7)
 V = 11

@@ -14,8 +14,6 @@ from jaxgen.families.language.objective import empty_extra, make_stateful_loss
 from jaxgen.models.gru.config import GRUConfig
 from jaxgen.training.state import Weights
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 T, V, B = 4, 11, 3
 MODEL = GRUConfig(5, 7).make(V)
 IDS = np.random.default_rng(0).integers(0, V, 41, dtype=np.int32)

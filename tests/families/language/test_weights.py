@@ -12,8 +12,6 @@ from jaxgen.models.gpt.model import GPT
 from jaxgen.training.gradient import gradient
 from jaxgen.training.metrics import to_floats
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 B, T, V = 6, 5, 11
 RNG = np.random.default_rng(0)
 MODEL = GPT(modern_gpt(num_layers=1, num_heads=3, model_size=12, hidden_size=13, max_seq_len=7), V)

@@ -16,8 +16,6 @@ from jaxgen.families.language.decoding import Settings, draw_tokens, text_log_pr
 from jaxgen.models.gru.config import GRUConfig
 from jaxgen.training.config import OptimizerConfig
 
-pytestmark = pytest.mark.usefixtures("compile_quickly")
-
 B, T, D, H, V = 2, 5, 3, 7, 11
 MODEL = GRUConfig(D, H).make(V)
 TOKENS = jnp.asarray(np.random.default_rng(1).integers(0, V, (B, T)), jnp.int32)
