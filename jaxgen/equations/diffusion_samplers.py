@@ -13,7 +13,8 @@
         D = x̂_t + (x̂_t − x̂_before)/(2r),  r = h_before/h,  h = (λ_s − λ_t)/2
         Lu et al. 2022, https://arxiv.org/abs/2211.01095, algorithm 2
 
-At s = 0, where σ_s = 0, each gives α_s x̂ and needs no limit. With η = 1, (2) is (1).
+At s = 0, where σ_s = 0, each gives α_s x̂ and needs no limit; Euler's only on the flow's line. With
+η = 1, (2) is (1).
 """
 
 from collections.abc import Callable

@@ -59,7 +59,7 @@ class Experiment(ABC):
     """B, examples in a step."""
     data: str = "digits"
     """Where the data comes from: images are digits, fashion-mnist, idx:DIR, npz:FILE, tfds:NAME; text is
-    python-reference, shakespeare, text:FILE, tfds:NAME, random-tokens:SIZE."""
+    python-reference, shakespeare, text:FILE, tfds:NAME, random-tokens:SIZE; points are ring, grid."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
     checkpoint_every: int = 500
@@ -106,9 +106,9 @@ class Experiment(ABC):
 
     @property
     def stands_on(self) -> dict[str, FromRun]:
-        """The fields that name other runs."""
+        """The fields that name other runs; one with an empty name names none."""
         fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
-        return {name: value for name, value in fields if isinstance(value, FromRun)}
+        return {name: value for name, value in fields if isinstance(value, FromRun) and value.run}
 
     def load(self) -> Data:
         """Read the data; a UserError says what is wrong with it."""

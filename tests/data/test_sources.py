@@ -23,8 +23,8 @@ def fails(source, kind, message, **options):
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
     known = (
-        "digits, fashion-mnist, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, shakespeare, "
-        "text:FILE, tfds:NAME"
+        "digits, fashion-mnist, grid, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, ring, "
+        "shakespeare, text:FILE, tfds:NAME"
     )
     fails(
         "digit",
