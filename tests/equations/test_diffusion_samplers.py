@@ -86,13 +86,13 @@ def test_a_stochastic_step_s_variance_is_the_recursion_s(eta):
     """Coefficients read off the step; variances by DDPM's own formula for eta = 1, in NumPy."""
     v, times = 0.25, np.linspace(0.98, 0.0, 11)
     own_denoise = centred(v)
-    step = jax.jit(functools.partial(diffusion_samplers.ddim_step, own_denoise))
+    step = jax.jit(functools.partial(diffusion_samplers.ddim_step, own_denoise, eta=eta))
     zero, unit = jnp.zeros((1, 1)), jnp.ones((1, 1))
     variance = by_formula = own = float(np.sin(np.pi * times[0] / 2) ** 2)
     for t, s in itertools.pairwise(times):
         now, then = levels(t, s)
-        of_z = float(step(unit, now, then, zero, eta)[0, 0])
-        of_noise = float(step(zero, now, then, unit, eta)[0, 0])
+        of_z = float(step(unit, now, then, zero)[0, 0])
+        of_noise = float(step(zero, now, then, unit)[0, 0])
         variance = of_z**2 * variance + of_noise**2
         arguments = (*now, *then)
         own = float(
@@ -108,7 +108,7 @@ def test_a_stochastic_step_s_variance_is_the_recursion_s(eta):
             gain = a * v / (a**2 * v + sd**2)
             added = sd_next**2 / sd**2 * beta
             by_formula = (of_x * gain + of_z) ** 2 * by_formula + added
-            ancestral = diffusion_samplers.ancestral_step(unit, now, then, zero)
+            ancestral = diffusion_samplers.ancestral_step(own_denoise, unit, now, then, zero)
             assert float(ancestral[0, 0]) == pytest.approx(of_x * gain + of_z, rel=1e-9)
     assert own == pytest.approx(variance, rel=1e-6)
     if eta == 1.0:
@@ -199,7 +199,7 @@ def test_guidance_ends_at_the_product_of_powers_of_the_variances_not_of_the_dens
     ours = float(diffusion_gaussian.guided_variance(c, u, w)[0])
     product = float(diffusion_gaussian.product_variance(c, u, w)[0])
     assert (ours, product) == pytest.approx((1 / 64, 0.1))
-    np.testing.assert_allclose(ratio**2, 1 / 64, rtol=2e-3)
+    np.testing.assert_allclose(ratio**2, 1 / 64, rtol=6e-3)  # 513 evaluations of second order
 
 
 # ------------------------------------------------------------------------------------- mixtures
