@@ -182,7 +182,7 @@ def preconditioning(
 
 
 def guided(
-    conditional: PerFeature, unconditional: PerFeature, weight: float | PerExample
+    conditional: PerFeature, unconditional: PerFeature, weight: PerExample | float
 ) -> PerFeature:
     """Eq. (7): `x̂_u + w (x̂_c − x̂_u)`; w = 0 is the unconditional model, w = 1 the conditional one.
 

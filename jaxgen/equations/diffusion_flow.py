@@ -157,7 +157,7 @@ def mean_flow_loss(
 
 
 def mean_flow_step(
-    mean_velocity: MeanVelocity, z: PerFeature, r: PerExample, t: PerExample
+    z: PerFeature, mean_velocity: PerFeature, r: PerExample, t: PerExample
 ) -> PerFeature:
-    """Eq. (6): from t to r < t in one evaluation."""
-    return z - over_features(t - r) * mean_velocity(z, r, t)
+    """Eq. (6): from t to r < t by U's one value at z, r and t."""
+    return widen(z) - over_features(t - r) * widen(mean_velocity)

@@ -129,7 +129,7 @@ def mixture_denoiser(
     z: PerFeature,
     centres: Float[Array, "V X"],
     log_weights: Float[Array, " V"],
-    deviation: float | Float[Array, ""],
+    deviation: Float[Array, ""] | float,
     alpha: PerExample,
     sigma: PerExample,
 ) -> PerFeature:
@@ -147,7 +147,7 @@ def mixture_log_density(
     z: PerFeature,
     centres: Float[Array, "V X"],
     log_weights: Float[Array, " V"],
-    deviation: float | Float[Array, ""],
+    deviation: Float[Array, ""] | float,
     alpha: PerExample,
     sigma: PerExample,
 ) -> PerExample:

@@ -54,13 +54,26 @@ def ddim_step(
     noise: PerFeature,
     eta: float = 0.0,
 ) -> PerFeature:
-    """Eq. (2): part of the noise is kept, part drawn anew; η = 0 draws none."""
-    x = denoise(z, now)
-    kept = jnp.square(now.alpha * then.sigma / (then.alpha * now.sigma))  # e^(λ_t − λ_s)
-    fresh = eta * then.sigma * jnp.sqrt(1 - kept)  # τ
-    old = jnp.sqrt(jnp.square(then.sigma) - jnp.square(fresh))
-    moved = over_features(old) * noise_of(x, z, *now) + over_features(fresh) * noise
-    return over_features(then.alpha) * x + moved
+    """Eq. (2) with a network's x̂."""
+    return ddim_move(denoise(z, now), z, noise, *now, *then, eta)
+
+
+def ddim_move(
+    x: PerFeature,
+    z: PerFeature,
+    noise: PerFeature,
+    alpha: PerExample,
+    sigma: PerExample,
+    next_alpha: PerExample,
+    next_sigma: PerExample,
+    eta: float = 0.0,
+) -> PerFeature:
+    """Eq. (2): part of the noise is kept, part drawn anew; η = 0 draws none, η = 1 is Eq. (1)."""
+    kept = jnp.square(alpha * next_sigma / (next_alpha * sigma))  # e^(λ_t − λ_s)
+    fresh = eta * next_sigma * jnp.sqrt(1 - kept)  # τ
+    old = jnp.sqrt(jnp.square(next_sigma) - jnp.square(fresh))
+    moved = over_features(old) * noise_of(x, z, alpha, sigma) + over_features(fresh) * noise
+    return over_features(next_alpha) * x + moved
 
 
 def euler_step(

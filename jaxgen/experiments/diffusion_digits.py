@@ -1,6 +1,6 @@
 """Diffusion on the 8x8 digits, with the digits' own grey levels."""
 
-from jaxgen.experiments.preset import Expected, Preset
+from jaxgen.experiments.preset import Preset
 from jaxgen.families.diffusion.config import DiffusionSampling
 from jaxgen.families.diffusion.family import Diffusion
 from jaxgen.models.mlp_denoiser.config import MLPDenoiserConfig
@@ -13,7 +13,8 @@ PRESET = Preset(
         "Ho & Salimans 2022 (guidance)",
         "Karras et al. 2022 (EDM)",
     ),
-    notes="eval/loss is an upper bound of -log p in nats per held-out image of 17 levels, given its class.",
+    notes="eval/loss is an upper bound of -log p in nats per held-out image of 17 levels, "
+    "given its class.",
     minutes=1.0,
     experiment=Diffusion(
         steps=3000,

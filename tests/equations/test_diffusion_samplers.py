@@ -308,5 +308,6 @@ def test_a_gaussian_s_mean_velocity_satisfies_the_identity_and_one_step_is_exact
     np.testing.assert_allclose(value, target, atol=1e-10)
     loss = diffusion_flow.mean_flow_loss(value, target + 0.5)
     np.testing.assert_allclose(loss, 0.5 / (0.5 + 1e-3), rtol=1e-6)
-    found = diffusion_flow.mean_flow_step(exact_mean_velocity, z, jnp.zeros(4), jnp.ones(4))
+    once = exact_mean_velocity(z, jnp.zeros(4), jnp.ones(4))
+    found = diffusion_flow.mean_flow_step(z, once, jnp.zeros(4), jnp.ones(4))
     np.testing.assert_allclose(found, MEAN + np.sqrt(VARIANCE) * np.asarray(z), rtol=1e-12)
