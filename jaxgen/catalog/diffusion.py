@@ -178,8 +178,8 @@ ENTRIES = (
         "a weight that grows no further",
         r"w = \min(\alpha_t^2 / \sigma_t^2, \gamma)",
         "All losses of diffusion are |x − x̂|² by a weight: 1 for x, snr for the noise, snr + 1 for v,"
-        " 1/t² for the flow, ½ snr over dλ for the bound. This one is the noise's, cut off where there is"
-        " little of it.",
+        " 1/t² for the flow, ½ snr over dλ for the bound. This one is the noise's, cut off where there"
+        " is little of it.",
         (
             "Hang et al. 2023, Efficient diffusion training via min-SNR",
             "https://arxiv.org/abs/2303.09556",
@@ -210,7 +210,8 @@ ENTRIES = (
         "a class exaggerated",
         r"\hat x_w = \hat x_u + w (\hat x_c - \hat x_u)",
         "w = 1 is the conditional model, 0 the unconditional one. The paper prints (1 + w) ε_c − w ε_u:"
-        " its w is ours minus 1. The samples are not of p(x|c)^w p(x)^(1−w): see diffusion.guided-variance.",
+        " its w is ours minus 1. The samples are not of p(x|c)^w p(x)^(1−w): see"
+        " diffusion.guided-variance.",
         (
             "Ho & Salimans 2022, Classifier-free diffusion guidance",
             "https://arxiv.org/abs/2207.12598",
@@ -228,8 +229,8 @@ ENTRIES = (
         "where guidance ends",
         r"v_c^w v_u^{1-w} \ne \frac{1}{w/v_c + (1-w)/v_u}",
         "Between two centred Gaussians the guided flow ends at the product of powers of the variances,"
-        " on the left; p(x|c)^w p(x)^(1−w), which guidance is often said to sample, has the variance on the"
-        " right. For v_c = ¼, v_u = 1 and w = 3: 0.0156 and 0.1.",
+        " on the left; p(x|c)^w p(x)^(1−w), which guidance is often said to sample, has the variance on"
+        " the right. For v_c = ¼, v_u = 1 and w = 3: 0.0156 and 0.1.",
         (
             "Bradley & Nakkiran 2024, Classifier-free guidance is a predictor-corrector",
             "https://arxiv.org/abs/2408.09000",

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -22,12 +21,12 @@ class Denoiser:
     """A network with the meaning of its output.
 
     Attributes:
-      model: (scaled z, λ, label) -> outputs. prediction: what they are, see `Diffusion`.
+      model: a linen module, (scaled z, λ, label) -> outputs. prediction: what they are, see `Diffusion`.
       data_deviation: D, the data's deviation along an axis. levels: of a pixel, for a lattice.
       num_classes: the label that stands for no class; None where the model is told none.
     """
 
-    model: nn.Module
+    model: Any
     prediction: str
     data_deviation: float
     levels: int
@@ -38,7 +37,8 @@ class Denoiser:
     ) -> Float[Array, "B X"]:
         """x̂ of z at a level of any schedule: only λ matters, z is brought to the scale at hand."""
         output, z, level = self.outputs(params, z, level, label)
-        match self.prediction:
+        prediction: Any = self.prediction
+        match prediction:
             case "lattice":
                 return diffusion.lattice_x(output, z, lattice_levels(self.levels), *level)
             case "edm":
@@ -47,7 +47,7 @@ class Denoiser:
                 return over(skip) * z + over(out) * output
             case _:
                 rate = Level(-jnp.ones_like(level.alpha), jnp.ones_like(level.sigma))
-                return diffusion.x_of(self.prediction, output, z, level, rate)
+                return diffusion.x_of(prediction, output, z, level, rate)
 
     def outputs(self, params: Any, z, level: Level, label) -> tuple[Array, Array, Level]:
         """(the network's outputs, z and level in the scale in which they are meant).
@@ -74,7 +74,7 @@ class Denoiser:
 
         def denoise(z, level):
             conditional = self(params, z, level, label)
-            if label is None or weight == 1.0:
+            if label is None or self.num_classes is None or weight == 1.0:
                 return conditional
             none = jnp.full_like(label, self.num_classes)
             unconditional = self(params, z, level, none)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -146,7 +147,7 @@ class Diffusion(Experiment):
 
     def _judges(
         self, spec: Any, denoiser: Denoiser, schedule: Callable, trained: Mapping[str, Trained]
-    ) -> dict[str, Callable]:
+    ) -> dict[str, Any]:
         """`evaluate` and `sample` of the Task."""
         import jax
         import jax.numpy as jnp
@@ -164,7 +165,7 @@ class Diffusion(Experiment):
             images = jnp.clip((rows + 1) / 2, 0, 1).reshape(count, *spec.shape)
             return save_grid(images, path)
 
-        judge = _judge(trained["judge"]) if "judge" in trained else None
+        judge = _judge(trained["judge"], self.judge.run) if "judge" in trained else None
         evaluate = make_image_evaluation(self, denoiser, schedule, draw, judge)
         return {"evaluate": evaluate, "sample": sample}
 
@@ -172,7 +173,7 @@ class Diffusion(Experiment):
         """What one training step costs, row by row."""
         return diffusion_step(
             self.model, self.optimizer,
-            batch_size=self.batch_size, size=math.prod(spec.shape),
+            batch_size=self.batch_size, shape=spec.shape,
             num_classes=self._num_classes(spec) or 0, levels=self.levels,
             ema=self.ema_decay is not None,
         )  # fmt: skip
@@ -225,7 +226,7 @@ class PointDiffusion(Diffusion):
 
     def _judges(
         self, spec: Any, denoiser: Denoiser, schedule: Callable, trained: Mapping[str, Trained]
-    ) -> dict[str, Callable]:
+    ) -> dict[str, Any]:
         """`evaluate` and `sample` of the Task: modes and regret, and a cloud."""
         import jax
         import numpy as np
@@ -248,15 +249,18 @@ class PointDiffusion(Diffusion):
         return {"evaluate": evaluate, "sample": sample}
 
 
-def _judge(classifier: Trained) -> Callable:
+def _judge(classifier: Trained, run: str) -> Callable:
     """images -> (features, logits) of a trained classifier, in pieces."""
     import jax
     import numpy as np
 
+    own: Any = classifier.task.apply
+    if not callable(own) or "method" not in inspect.signature(own).parameters:
+        raise UserError(f"--judge.run {run} is no run of a classifier: name one that is.")
     apply = jax.jit(
         lambda image: (
-            classifier.task.apply(classifier.weights, image, method="features"),
-            classifier.task.apply(classifier.weights, image),
+            own(classifier.weights, image, method="features"),
+            own(classifier.weights, image),
         )
     )
 

@@ -44,8 +44,8 @@ class MLPDenoiserConfig(ModelConfig):
         sizes = {} if width is None else {"model_size": width, "hidden_size": width}
         return replace(self, **sizes, num_layers=depth or self.num_layers)
 
-    def costs(self, **sizes: int) -> Any:
-        """The rows of batch_size examples of so many numbers."""
+    def costs(self, **sizes: Any) -> Any:
+        """The rows of batch_size examples of a shape."""
         from jaxgen.models.mlp_denoiser.costs import denoiser_rows
 
         return denoiser_rows(self, **sizes)

@@ -9,6 +9,8 @@ M = 2D, G = D within the noise's embedding:
 Peebles & Xie 2023, https://arxiv.org/abs/2212.09748, without attention.
 """
 
+import math
+
 from jaxgen.costs.formula import times
 from jaxgen.costs.rows import elementwise, matmul
 from jaxgen.costs.table import Cost, Row
@@ -19,9 +21,15 @@ NORM = (7, 11)  # mean, subtract, square, mean, divide, scale, shift
 
 
 def denoiser_rows(
-    config: MLPDenoiserConfig, *, batch_size: int, size: int, num_classes: int, outputs: int
+    config: MLPDenoiserConfig,
+    *,
+    batch_size: int,
+    shape: tuple[int, ...],
+    num_classes: int,
+    outputs: int,
 ) -> list[Row]:
     """Forward and backward; num_classes is 0 where the model is not told the class."""
+    size = math.prod(shape)
     sizes = {
         "B": batch_size, "X": size, "I": size * (1 + 2 * config.waves), "W": WAVES,
         "L": config.num_layers, "D": config.model_size, "F": config.hidden_size,
