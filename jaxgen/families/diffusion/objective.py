@@ -82,7 +82,7 @@ def weight_at(settings: Any, level: Level, rate: Level, inverse_density) -> Floa
     return weight * inverse_density if weighting in diffusion_losses.OVER_LOG_SNR else weight
 
 
-def drop_labels(batch: dict[str, Array], keys, num_classes: int | None, rate: float):
+def drop_labels(batch: dict[str, Array], keys, num_classes: int | None, rate: float | None):
     """The labels, each replaced by `no class` with probability `rate`; None without classes."""
     if num_classes is None:
         return None
