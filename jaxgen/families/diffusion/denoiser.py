@@ -33,10 +33,15 @@ class Denoiser:
     num_classes: int | None
 
     def __call__(
-        self, params: Any, z: Float[Array, "B X"], level: Level, label: Int[Array, " B"] | None
+        self,
+        params: Any,
+        z: Float[Array, "B X"],
+        level: Level,
+        label: Int[Array, " B"] | None,
+        dropout_keys=None,
     ) -> Float[Array, "B X"]:
         """x̂ of z at a level of any schedule: only λ matters, z is brought to the scale at hand."""
-        output, z, level = self.outputs(params, z, level, label)
+        output, z, level = self.outputs(params, z, level, label, dropout_keys)
         prediction: Any = self.prediction
         match prediction:
             case "lattice":
@@ -49,7 +54,9 @@ class Denoiser:
                 rate = Level(-jnp.ones_like(level.alpha), jnp.ones_like(level.sigma))
                 return diffusion.x_of(prediction, output, z, level, rate)
 
-    def outputs(self, params: Any, z, level: Level, label) -> tuple[Array, Array, Level]:
+    def outputs(
+        self, params: Any, z, level: Level, label, dropout_keys=None
+    ) -> tuple[Array, Array, Level]:
         """(the network's outputs, z and level in the scale in which they are meant).
 
         The flow's scale, α + σ = 1, for a velocity; α² + σ² = 1 for all else.
@@ -61,7 +68,8 @@ class Denoiser:
         into = diffusion.preconditioning(*level, self.data_deviation).into
         scaled = diffusion.over_features(into) * z
         told = None if self.num_classes is None else label
-        return self.model.apply({"params": params}, scaled, log_snr(*level), told), z, level
+        keys = () if dropout_keys is None else (dropout_keys,)
+        return self.model.apply({"params": params}, scaled, log_snr(*level), told, *keys), z, level
 
     def guided(
         self,

@@ -65,7 +65,10 @@ def make_diffusion_loss(
         z = diffusion.noised(x, noise, *level)
         label = drop_labels(batch, drop_keys, denoiser.num_classes, settings.label_dropout)
         weight = weight_at(settings, level, rate, inverse_density)
-        values = weight * diffusion_losses.squared_error(x, denoiser(params, z, level, label))
+        # Dropout folds each layer's name into the keys, so that no two draws are the same.
+        own_keys = drop_keys if getattr(settings.model, "dropout", 0.0) else None
+        estimate = denoiser(params, z, level, label, own_keys)
+        values = weight * diffusion_losses.squared_error(x, estimate)
         metrics = {"loss": Mean.of(values)}
         if exact is not None:
             best = weight * diffusion_losses.squared_error(x, exact(z, level))

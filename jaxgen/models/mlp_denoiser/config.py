@@ -19,10 +19,13 @@ class MLPDenoiserConfig(ModelConfig):
     """F, the width inside a block."""
     waves: int = 0
     """K, pairs of sine and cosine of each input number beside it; for points, whose details are fine."""
+    dropout: float = 0.0
+    """Probability of dropping a number inside a block while training; for few examples."""
 
     def __post_init__(self):
         for name in ("num_layers", "model_size", "hidden_size"):
             check(self, name, lambda x: x >= 1, "1 or more", "model.")
+        check(self, "dropout", lambda x: 0 <= x < 1, "0 or more, below 1", "model.")
         check(self, "waves", lambda x: 0 <= x <= 12, "0 to 12", "model.")
 
     def make(self, shape: tuple[int, ...], num_classes: int | None, outputs: int) -> Any:

@@ -57,6 +57,7 @@ def denoiser_rows(
         "class embedding", "elementwise", sizes, forward=Cost("B·D", "4·min(B, C)·D"),
         backward=Cost("B·D", "4·C·D"), parameters="C·D", is_table=True,
     )  # fmt: skip
+    dropout = elementwise("dropout", sizes, "L·B·F", 2, 2, kept="L·B·F", item_bytes=1)
     waves = elementwise("waves of z", sizes, "B·I", 2, 0)
     return [
         elementwise("waves of noise", sizes, "B·W", 2, 0),
@@ -71,6 +72,7 @@ def denoiser_rows(
         elementwise("norm", sizes, "L·B·D", *NORM, kept="L·B·D"),
         *dense("block in", "D", "F", "L"),
         smooth("block", "L·B·F"),
+        *([dropout] if config.dropout else []),
         *dense("block out", "F", "D", "L"),
         elementwise("residual", sizes, "L·B·D", 1, 1),
         *dense("last modulation", "D", "M"),

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxgen.layers.conditioning import ClassEmbedding, NoiseEmbedding, modulated
+from jaxgen.layers.dropout import Dropout
 from jaxgen.models.mlp_denoiser.config import MLPDenoiserConfig
 
 
@@ -32,8 +33,12 @@ class MLPDenoiser(nn.Module):
         z: Float[Array, "B X"],
         log_snr: Float[Array, " B"],
         label: Int[Array, " B"] | None = None,
+        dropout_keys=None,
     ) -> Float[Array, "B X"] | Float[Array, "B X V"]:
-        """(B, X) for one output, else (B, X, outputs); label num_classes is no class."""
+        """(B, X) for one output, else (B, X, outputs); label num_classes is no class.
+
+        dropout_keys (B,) switch dropout on.
+        """
         config, D = self.config, self.config.model_size
         condition = NoiseEmbedding(D)(log_snr)
         if self.num_classes is not None:
@@ -45,7 +50,8 @@ class MLPDenoiser(nn.Module):
             scale, shift = jnp.split(own(condition), 2, axis=-1)
             hidden = nn.Dense(config.hidden_size, name=f"in{layer}")(modulated(h, scale, shift))
             out = nn.Dense(D, kernel_init=nn.initializers.zeros, name=f"out{layer}")
-            h = h + out(jax.nn.silu(hidden))
+            drop = Dropout(config.dropout, name=f"dropout{layer}")
+            h = h + out(drop(jax.nn.silu(hidden), dropout_keys))
         last = nn.Dense(2 * D, kernel_init=nn.initializers.zeros, name="modulation")
         scale, shift = jnp.split(last(condition), 2, axis=-1)
         size = z.shape[-1] * self.outputs

@@ -19,7 +19,7 @@ LATTICE = {"prediction": "lattice", "levels": 5, "weighting": "bound", "times": 
 CASES = {
     "mlp": {"model": MLP},
     "mlp with waves and classes": {
-        "model": MLPDenoiserConfig(3, 11, 17, waves=2), "label_dropout": 0.1,
+        "model": MLPDenoiserConfig(3, 11, 17, waves=2, dropout=0.2), "label_dropout": 0.1,
     },
     "mlp on a lattice, averaged": {"model": MLP, "ema_decay": 0.9, **LATTICE},
     "dit": {"model": DiTConfig(2, 3, 12, 29, 2), "label_dropout": 0.1},

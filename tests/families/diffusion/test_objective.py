@@ -103,7 +103,7 @@ def test_the_loss_of_the_exact_denoiser_has_no_regret_and_is_the_bound_s_integra
     settings = replace(SETTINGS, times="log-snr")
     denoiser = Denoiser(Known("edm"), "edm", D, 0, None)
     n = 20_000
-    x = MEAN + jnp.sqrt(VARIANCE) * jax.random.normal(jax.random.key(1), (n, 3))
+    x = MEAN[None] + jnp.sqrt(VARIANCE)[None] * jax.random.normal(jax.random.key(1), (n, 3))
     keys = jax.random.split(jax.random.key(0), n)
     loss = jax.jit(make_diffusion_loss(settings, denoiser, SCHEDULES["cosine"], "point", exact))
     value, (metrics, _) = loss({}, None, {"point": x}, keys)
@@ -141,7 +141,7 @@ def test_labels_are_dropped_at_the_rate_and_by_each_one_s_key():
 def test_the_bound_of_the_exact_denoiser_is_the_gaussian_s():
     denoiser = Denoiser(Known("edm"), "edm", D, 0, None)
     n = 20_000
-    x = MEAN + jnp.sqrt(VARIANCE) * jax.random.normal(jax.random.key(1), (n, 3))
+    x = MEAN[None] + jnp.sqrt(VARIANCE)[None] * jax.random.normal(jax.random.key(1), (n, 3))
     bound = make_bound(SETTINGS, denoiser, SCHEDULES["cosine"], 0, 64)
     found = np.mean([bound({}, x, None, jax.random.key(i)).mean() for i in range(4)])
     last = variance_preserving(jnp.asarray(-8.0))
