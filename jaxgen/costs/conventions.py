@@ -2,7 +2,8 @@
 
 What the conventions disagree about:
 
-- a multiply-add is 2 FLOPs in all of these (papers on vision often count 1);
+- a multiply-add is 2 FLOPs in all of these. Papers on vision often count 1: the "Gflops" of DiT and SiT
+  are multiply-adds, XL/2 of 256 pixels 119 printed and 237 GFLOP here, of 512 pixels 525 and 1,049;
 - causal attention: the whole T·T square as it is usually computed, or the half that the mask leaves;
 - embeddings: whether the token table, the position table and the output head count as parameters;
 - recomputation: model FLOPs leave it out (MFU), hardware FLOPs include it (HFU);

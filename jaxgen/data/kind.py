@@ -25,11 +25,12 @@ class Source:
     """Where data of one kind comes from.
 
     Attributes:
-      read: of what follows the colon, the training part and the held-out part.
+      read: of what follows the colon, the training part and the held-out part, and what else `assemble`
+        takes.
       argument: what that is, for messages; empty where there is no colon.
     """
 
-    read: Callable[[str], tuple[Any, Any]]
+    read: Callable[[str], tuple[Any, ...]]
     argument: str = ""
 
 

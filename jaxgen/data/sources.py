@@ -4,11 +4,13 @@ arrayrecord:PATTERN images: ArrayRecord files of pictures, or of tf.train.Exampl
 digits              images: 1,797 handwritten digits, 8 × 8; comes with the package
 fashion-mnist       images: Fashion-MNIST, 28 × 28, where it is on this machine
 folder:DIR          images: PNG, JPEG or WebP files, a folder a class or all in one
+grid                points: a mixture of 25 Gaussians on a grid
 hidden-markov:SIZE  text: SIZE different symbols of a hidden Markov chain, whose entropy is known
 idx:DIR             images: a folder of files in MNIST's format, gzipped or not
 npz:FILE            images: arrays in NumPy's archive format
 python-reference    text: Python's language reference; comes with Python
 random-tokens:SIZE  text: SIZE different tokens, independent and uniform, without a text
+ring                points: a mixture of 8 Gaussians on a circle
 shakespeare         text: a million characters of plays, where they are on this machine
 text:FILE           text: a UTF-8 file
 tfds:NAME           images or text: a set of tensorflow-datasets

@@ -67,7 +67,7 @@ class Experiment(ABC):
     data: str = "digits"
     """Where the data comes from: images are arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR,
     idx:DIR, npz:FILE, tfds:NAME; text is python-reference, shakespeare, text:FILE, tokens:FILE,
-    tfds:NAME, random-tokens:SIZE, hidden-markov:SIZE."""
+    tfds:NAME, random-tokens:SIZE, hidden-markov:SIZE; points are ring, grid."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
     checkpoint_every: int | str = 500
@@ -122,7 +122,7 @@ class Experiment(ABC):
 
     @property
     def stands_on(self) -> dict[str, FromRun]:
-        """The fields that name other runs."""
+        """The fields that name other runs; one with an empty name names none."""
         fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {name: value for name, value in fields if isinstance(value, FromRun) and value.run}
 

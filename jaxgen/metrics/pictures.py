@@ -44,3 +44,22 @@ def enlarged(
     large = [np.asarray(fromarray(plane).resize(size, Resampling.BICUBIC)) for plane in planes]
     shape = (images.shape[0], images.shape[3], size[1], size[0])
     return np.clip(np.stack(large), 0.0, 1.0).reshape(shape).transpose(0, 2, 3, 1)
+
+
+def save_points(points: Float[Array, "n X"], centres: Float[np.ndarray, "V X"], path: Path) -> Path:
+    """A cloud of points in the plane over the centres of their mixture, as path.png; returns it.
+
+    Of more than two axes the first two.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.scatter(*np.asarray(points)[:, :2].T, s=2, alpha=0.5, linewidths=0)
+    axes.scatter(*centres[:, :2].T, marker="+", s=40, color="black", linewidths=0.8)
+    axes.set_aspect("equal")
+    path = path.with_name(path.name + ".png")
+    figure.savefig(path, dpi=100)
+    return path

@@ -30,5 +30,5 @@ class ModelConfig(ABC):
         """The same architecture with hidden layers of that width, or so many of them; for sweeps."""
 
     @abstractmethod
-    def costs(self, **sizes: int) -> Any:
+    def costs(self, **sizes: Any) -> Any:
         """The rows of its forward and backward pass, see its `costs.py`."""

@@ -23,8 +23,8 @@ def fails(source, kind, message, **options):
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
     known = (
-        "arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR, hidden-markov:SIZE, idx:DIR, npz:FILE, "
-        "python-reference, random-tokens:SIZE, "
+        "arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR, grid, hidden-markov:SIZE, idx:DIR, "
+        "npz:FILE, python-reference, random-tokens:SIZE, ring, "
         "shakespeare, text:FILE, tfds:NAME, tokens:FILE"
     )
     fails(

@@ -1,0 +1,1 @@
+"""Points drawn from mixtures whose density is known."""

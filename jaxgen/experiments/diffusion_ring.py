@@ -1,0 +1,36 @@
+"""Diffusion on a ring of eight narrow Gaussians."""
+
+from jaxgen.experiments.preset import Preset
+from jaxgen.families.diffusion.config import DiffusionSampling
+from jaxgen.families.diffusion.family import PointDiffusion
+from jaxgen.models.mlp_denoiser.config import MLPDenoiserConfig
+from jaxgen.training.config import OptimizerConfig
+
+PRESET = Preset(
+    summary="Diffusion of points on a ring of eight Gaussians, beside the exact answer.",
+    papers=("Karras et al. 2022 (EDM)", "Lin et al. 2018, PacGAN (data, metrics)"),
+    notes="The regret is the loss minus the exact denoiser's on the same draws. Of true samples 98.9 % "
+    "are of high quality.",
+    minutes=1.0,
+    experiment=PointDiffusion(
+        steps=4500,
+        batch_size=512,
+        data="ring",
+        data_deviation=0.707,
+        log_snr_mean=4.0,
+        log_snr_deviation=3.0,
+        log_snr_min=-6.0,
+        log_snr_max=12.0,
+        judge_samples=2500,
+        judge_examples=10_000,
+        model=MLPDenoiserConfig(num_layers=2, model_size=128, hidden_size=128, waves=6),
+        optimizer=OptimizerConfig(
+            learning_rate=3e-3, schedule="cosine", decay_steps=4500, end_fraction=0.0
+        ),
+        ema_decay=0.998,
+        sampling=DiffusionSampling(count=2500, num_steps=20),
+        log_every=500,
+        checkpoint_every=2000,
+        eval_every=4500,
+    ),
+)

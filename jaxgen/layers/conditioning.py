@@ -1,0 +1,58 @@
+"""How a network is told the noise and the class: embeddings, and norms that follow them.
+
+(1) noise: W2 silu(W1 [sin(λ f_i), cos(λ f_i)] + b1) + b2,  f_i a geometric row of frequencies
+(2) adaptive norm: y = (1 + scale(c)) LayerNorm(x) + shift(c)
+
+Peebles & Xie 2023, "Scalable diffusion models with transformers", section 3.2,
+https://arxiv.org/abs/2212.09748. The noise is told as λ, the log of the signal-to-noise ratio, which no
+schedule's choice of time changes (Kingma & Gao 2023, https://arxiv.org/abs/2303.00848).
+"""
+
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxgen.equations import transformer
+
+WAVES = 16
+"""Frequencies of λ, from one wave in 100 to one in 2."""
+
+
+class NoiseEmbedding(nn.Module):
+    """Eq. (1): λ of each example as `size` features."""
+
+    size: int
+
+    @nn.compact
+    def __call__(self, log_snr: Float[Array, " B"]) -> Float[Array, "B D"]:
+        """Features of each λ."""
+        frequencies = 2 * math.pi / jnp.geomspace(2.0, 100.0, WAVES)
+        angles = log_snr[:, None] * frequencies[None]
+        waves = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+        hidden = jax.nn.silu(nn.Dense(self.size, name="in")(waves))
+        return nn.Dense(self.size, name="out")(hidden)
+
+
+class ClassEmbedding(nn.Module):
+    """A row for each class, and a last one for no class, where labels were dropped."""
+
+    num_classes: int
+    size: int
+
+    @nn.compact
+    def __call__(self, label: Int[Array, " B"]) -> Float[Array, "B D"]:
+        """The rows of the labels."""
+        shape = (self.num_classes + 1, self.size)
+        return self.param("embedding", nn.initializers.normal(0.02), shape)[label]
+
+
+def modulated(
+    x: Float[Array, "B ... D"], scale: Float[Array, "B D"], shift: Float[Array, "B D"]
+) -> Float[Array, "B ... D"]:
+    """Eq. (2): LayerNorm without parameters of its own, scaled and shifted for each example."""
+    size, lead = x.shape[-1], (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
+    normal = transformer.layer_norm(x, jnp.ones(size), jnp.zeros(size))
+    return normal * (1 + scale.reshape(lead)) + shift.reshape(lead)

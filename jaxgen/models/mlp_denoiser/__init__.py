@@ -1,0 +1,1 @@
+"""A denoiser of fully connected layers."""
