@@ -23,7 +23,7 @@ def whole(server, tmp_path_factory):
     return bits(root / "run")
 
 
-@pytest.mark.timeout(240 + 60 * attempts(2))
+@pytest.mark.timeout(240 + 120 * attempts(2))
 def test_a_call_that_fails_ends_in_a_sentence_and_the_run_goes_on(server, whole, tmp_path, table):
     """With a status other than 0, or not at all where nothing that matters was refused."""
     rng = np.random.default_rng(2)
