@@ -1,7 +1,7 @@
 /* Lets the N-th call of a kind fail, of those that touch files beneath a folder; preloaded into a process.
 
    arm(folder, kind, n, number, forever): from now on count the calls; the n-th returns -1 with this
-   errno, and so do all later ones where `forever` is set. count() says how many there have been. */
+   errno, and so do all later ones where `forever` is set. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,8 +26,6 @@ void arm(const char *folder, const char *kind, int n, int number, int forever) {
   armed_n = n; armed_errno = number; armed_forever = forever;
   atomic_store(&calls, 0);
 }
-
-int count(void) { return atomic_load(&calls); }
 
 static int beneath(const char *path) {
   return path && armed_folder[0] && strncmp(path, armed_folder, strlen(armed_folder)) == 0;

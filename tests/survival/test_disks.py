@@ -49,12 +49,12 @@ def test_events_on_a_full_disk_are_an_error_of_the_one_who_writes(tmp_path):
         assert Path(error.value.filename).parent == place / "run"
 
 
-@pytest.mark.timeout(120 + 60 * attempts(2))
+@pytest.mark.timeout(240 + 120 * attempts(1))
 def test_a_run_on_a_disk_that_fills_ends_with_a_sentence_and_goes_on(
     server, whole, tmp_path, table
 ):
     rng, rows = np.random.default_rng(0), table.setdefault("disks that fill", [])
-    for number in range(attempts(2)):
+    for number in range(attempts(1)):
         log = tmp_path / f"log-{number}"
         with mounted("-t", "tmpfs", "-o", "size=1500k", "none", tmp_path / "disk") as root:
             room = int(rng.integers(60_000, 350_000))  # a run takes some 400 kB
@@ -89,11 +89,11 @@ def test_a_step_whose_save_has_returned_outlives_a_loss_of_power(disk):
         assert describe(checkpoints.restore(state_of(0)), 0) == describe(state_of(3), 0)
 
 
-@pytest.mark.timeout(120 + 60 * attempts(2))
+@pytest.mark.timeout(240 + 120 * attempts(1))
 def test_a_run_outlives_losses_of_power(server, whole, disk, tmp_path, table):
     """It goes on from a step no older than the last whose save had returned, and has the same bits."""
     rng, rows = np.random.default_rng(1), table.setdefault("losses of power", [])
-    for number in range(attempts(2)):
+    for number in range(attempts(1)):
         log = tmp_path / f"log-{number}"
         with disk.mounted() as root:
             shutil.rmtree(root / "run", ignore_errors=True)

@@ -61,7 +61,7 @@ def training(server, tmp_path_factory):
     assert server.wait(pid) == 130, (root / "log").read_text()
 
 
-@pytest.mark.timeout(120 + 60 * attempts(1))
+@pytest.mark.timeout(240 + 120 * attempts(1))
 def test_second_writers_are_refused(server, training, tmp_path, table):
     for number in range(attempts(1)):
         log = tmp_path / f"log-{number}"
@@ -71,7 +71,7 @@ def test_second_writers_are_refused(server, training, tmp_path, table):
         table.setdefault("second writers", []).append(refused)
 
 
-@pytest.mark.timeout(120 + 60 * attempts(2))
+@pytest.mark.timeout(240 + 120 * attempts(2))
 def test_readers_of_a_run_that_trains_see_nothing_of_it(server, training, tmp_path, table):
     run = training / "run"
     for number in range(attempts(2)):
