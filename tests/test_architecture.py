@@ -24,7 +24,9 @@ ROOMS = {  # a room, and the rooms that it may import beside its own and the sha
     "families": {"equations", "costs", "data", "training", "layers", "models", "metrics"},
     "experiments": {"training", "models", "families"},
     "book": {"equations", "catalog", "costs", "devices", "runs", "experiments", "families", "runner"},
-    "cli": {"catalog", "training", "devices", "runs", "experiments", "families", "book", "runner"},
+    "cli": {
+        "catalog", "data", "training", "devices", "runs", "experiments", "families", "book", "runner",
+    },
 }  # fmt: skip
 TOP = {
     "runner",

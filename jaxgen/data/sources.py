@@ -1,6 +1,7 @@
 """`load`: from the name of a source, as a person writes it, to the data in memory.
 
-arrayrecord:PATTERN images: ArrayRecord files of pictures, or of tf.train.Example with them
+arrayrecord:PATTERN images: ArrayRecord files of pictures, or of tf.train.Example with them, as a
+                    prepared set of tensorflow-datasets has them
 digits              images: 1,797 handwritten digits, 8 × 8; comes with the package
 fashion-mnist       images: Fashion-MNIST, 28 × 28, where it is on this machine
 folder:DIR          images: PNG, JPEG or WebP files, a folder a class or all in one

@@ -30,12 +30,12 @@ MAX_RETRIES = 3
 """Attempts to download a file. The library's own 10 take 205 s to find that there is no network."""
 
 
-def columns(split: Any, name: str, features: tuple[str, ...]) -> dict[str, list[Any]]:
-    """The features of all examples of a split, each as a list, as far as the set has them."""
-    examples = split.__getitems__(range(len(split)))
-    if not examples:
+def examples(split: Any, name: str, size: int = 1000) -> Iterator[dict[str, Any]]:
+    """The examples of a split, read so many at a time."""
+    if not len(split):
         raise UserError(f"A split of tfds:{name} is empty: prepare the set again.")
-    return {key: [e[key] for e in examples] for key in features if key in examples[0]}
+    for first in range(0, len(split), size):
+        yield from split.__getitems__(range(first, min(first + size, len(split))))
 
 
 def splits(name: str, feature: str) -> list[Any]:

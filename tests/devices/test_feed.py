@@ -7,17 +7,21 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
 
-from jaxgen.data import Shuffled, load
+from jaxgen import runner
+from jaxgen.data import Images, Shuffled, load
 from jaxgen.data.order import InOrder
 from jaxgen.devices import feed as feeding
 from jaxgen.devices.choose import make_plan
 from jaxgen.devices.feed import Ahead, choose_feeding, make_feed
 from jaxgen.errors import UserError
+from jaxgen.experiments.registry import find_preset
+from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.runs.loop import Cadence
 
 # A process of its own, for its eight devices: every strategy, five steps in dispatches
@@ -173,3 +177,42 @@ def test_a_whole_set_is_fed_by_indices():
     np.testing.assert_array_equal(
         batch["image"], train.take(train.arrays, order.indices(5))["image"]
     )
+
+
+def test_a_run_that_is_sent_its_batches_goes_on_over_an_epochs_end(tmp_path, monkeypatch, capsys):
+    """Stopped and resumed it has the bits of the run that was not, with the set whole on the device.
+
+    And where the data is slow, it says so.
+    """
+    experiment = replace(
+        find_preset("vae-digits").experiment, model=MLPVAEConfig((8,), 4), batch_size=400, steps=8,
+        log_every=1, eval_every=8, checkpoint_every=4, steps_per_dispatch=3,
+    )  # fmt: skip
+    host, whole = runner.Devices("jit", feed="host"), runner.Devices("jit", feed="device")
+    runs = {"whole": runner.start(experiment, "vae-digits", tmp_path, "whole", whole)}
+    assert "whole on every device" in capsys.readouterr().out
+    fast = Images.gather
+
+    def slow(self, arrays, indices):
+        time.sleep(0.3)
+        return fast(self, arrays, indices)
+
+    monkeypatch.setattr(Images, "gather", slow)
+    runner.start(replace(experiment, steps=4), "vae-digits", tmp_path, "sent", host)
+    said = capsys.readouterr().out
+    assert "batches of 400" in said and "the data limits this run: " in said
+    monkeypatch.undo()
+    saved = runner.load_run(tmp_path / "sent")
+    runs["sent"] = runner.resume(saved, replace(saved.experiment, steps=8), host)
+    lines = {
+        name: [
+            {key: value for key, value in json.loads(line).items() if key != "seconds"}
+            for line in run.metrics.read_text().splitlines()
+        ]
+        for name, run in runs.items()
+    }
+    losses = {
+        name: [(line["step"], line["loss"]) for line in found] for name, found in lines.items()
+    }
+    assert losses["whole"] == losses["sent"] and len(losses["whole"]) == 8
+    assert lines["whole"][-1] == lines["sent"][-1]

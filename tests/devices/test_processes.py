@@ -161,21 +161,30 @@ def children(pid: int) -> list[int]:
 
 
 SHARES = """
-import json, sys
+import functools, json, sys
 import jax, numpy as np
-from jaxgen.data import Shuffled, load
+from jaxgen.data import KeyedShuffle, Shuffled, load
+from jaxgen.devices.feed import fetch_rows
 from jaxgen.devices.processes import JobOptions, join, leave
 from jaxgen.devices.choose import make_plan
 
 join(JobOptions())
 train = load("digits", kind="images").train
-order = Shuffled(train.num_examples, 160, 0)
-plan = make_plan("pmap", None, batch_size=160)
 found = {}
-for step in range(order.batches_per_epoch - 4, order.batches_per_epoch + 4):
-    rows = plan.own_rows(order.indices_for(step, 1), axis=1)[0].reshape(-1)
-    batch = train.take(train.arrays, rows)
-    found[step] = [batch["image"].reshape(len(rows), -1).tolist(), batch["label"].tolist()]
+for kind in (Shuffled, KeyedShuffle):
+    order = kind(train.num_examples, 160, 0)
+    for parallel in ("pmap", "mesh"):
+        plan = make_plan(parallel, None, batch_size=160)
+        for step in range(order.batches_per_epoch - 4, order.batches_per_epoch + 4):
+            rows = plan.place(order.indices_for(step, 1), functools.partial(fetch_rows, train, 1))
+            own = {
+                name: np.concatenate([np.asarray(shard.data)[0] for shard in leaf.addressable_shards])
+                if parallel == "mesh" else leaf[0].reshape(-1, *leaf.shape[3:])
+                for name, leaf in rows.items()
+            }
+            found[f"{kind.__name__} {parallel} {step}"] = [
+                own["image"].reshape(len(own["image"]), -1).tolist(), own["label"].tolist()
+            ]
 print(json.dumps(found), file=open(sys.argv[1] + f"/{jax.process_index()}.json", "w"))
 leave()
 """
@@ -183,8 +192,11 @@ leave()
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_shares_of_a_batch_make_the_batch_across_the_end_of_an_epoch(tmp_path, processes):
-    """Eight batches, asked for from a step in the middle as after a resume, element for element."""
-    from jaxgen.data import Shuffled, load
+    """Eight batches, asked for from a step in the middle as after a resume, element for element.
+
+    Of both ways to shuffle; each process has fetched its own rows only, which together are the batch.
+    """
+    from jaxgen.data import KeyedShuffle, Shuffled, load
 
     launcher = [sys.executable, "-m", "jaxgen.launch", "-n", str(processes), "--"]
     script = tmp_path / "shares.py"
@@ -192,10 +204,12 @@ def test_shares_of_a_batch_make_the_batch_across_the_end_of_an_epoch(tmp_path, p
     subprocess.run([*launcher, str(script), str(tmp_path)], check=True, cwd=ROOT)
     shares = [json.loads((tmp_path / f"{i}.json").read_text()) for i in range(processes)]
     train = load("digits", kind="images").train
-    order = Shuffled(train.num_examples, 160, 0)
-    assert len(shares[0]) == 8
-    for step in shares[0]:
-        batch = train.take(train.arrays, order.indices(int(step)))
-        images, labels = (np.concatenate([share[step][i] for share in shares]) for i in (0, 1))
-        np.testing.assert_array_equal(images.astype(np.float32), batch["image"].reshape(160, -1))
-        np.testing.assert_array_equal(labels, batch["label"])
+    orders = {kind.__name__: kind(train.num_examples, 160, 0) for kind in (Shuffled, KeyedShuffle)}
+    assert len(shares[0]) == 4 * 8
+    for case in shares[0]:
+        kind, _, step = case.split()
+        rows = train.gather(train.arrays, orders[kind].indices(int(step)))
+        images, labels = (np.concatenate([share[case][i] for share in shares]) for i in (0, 1))
+        np.testing.assert_array_equal(images, rows["image"].reshape(160, -1))
+        np.testing.assert_array_equal(labels, rows["label"])
+        assert all(len(share[case][1]) == 160 // processes for share in shares)

@@ -1,8 +1,12 @@
 """Images of tensorflow-datasets."""
 
+from typing import Any
+
+import numpy as np
+
 from jaxgen.data.images.arrays import held_out_tenth, images_from, same_form
 from jaxgen.data.images.dataset import Images
-from jaxgen.data.tfds import columns, splits
+from jaxgen.data.tfds import examples, splits
 from jaxgen.errors import UserError
 
 
@@ -14,15 +18,25 @@ def tfds_images(name: str) -> tuple[Images, Images]:
     Raises:
       UserError: as `tfds_text`; or the images are not of one size.
     """
-    parts = [columns(split, name, ("image", "label")) for split in splits(name, "image")]
-    origin = f"tfds:{name}"
-    for part in parts:
-        if len({image.shape for image in part["image"]}) > 1:
-            raise UserError(
-                f"{origin} has images of different sizes: choose a set where all agree."
-            )
-    images = [images_from(part["image"], part.get("label"), origin) for part in parts]
+    images = [_read(split, name) for split in splits(name, "image")]
     if len(images) == 1:
         return held_out_tenth(images[0])
     train, test = images
-    return same_form(train, test, origin)
+    return same_form(train, test, f"tfds:{name}")
+
+
+def _read(split: Any, name: str) -> Images:
+    """A split in memory, where each image takes its place as it comes: never all of them twice."""
+    image, labels = np.empty(0), []
+    for i, example in enumerate(examples(split, name)):
+        one = np.asarray(example["image"])
+        if i == 0:
+            image = np.empty((len(split), *one.shape), one.dtype)
+        if one.shape != image.shape[1:]:
+            raise UserError(
+                f"tfds:{name} has images of different sizes: choose a set where all agree."
+            )
+        image[i] = one
+        if "label" in example:
+            labels.append(example["label"])
+    return images_from(image, labels or None, f"tfds:{name}")

@@ -1,7 +1,7 @@
 """Texts of tensorflow-datasets."""
 
 from jaxgen.data.text.files import held_out_tenth
-from jaxgen.data.tfds import columns, splits
+from jaxgen.data.tfds import examples, splits
 
 
 def tfds_text(name: str) -> tuple[str, str]:
@@ -15,6 +15,6 @@ def tfds_text(name: str) -> tuple[str, str]:
     """
     texts = []
     for split in splits(name, "text"):
-        pieces = columns(split, name, ("text",))["text"]
+        pieces = [example["text"] for example in examples(split, name)]
         texts.append("\n".join(p.decode() if isinstance(p, bytes) else str(p) for p in pieces))
     return (texts[0], texts[1]) if len(texts) == 2 else held_out_tenth(texts[0])

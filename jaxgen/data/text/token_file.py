@@ -160,9 +160,29 @@ def write_tokens(
         "texts": [[str(s.path), s.start, s.stop, s.path.stat().st_mtime_ns] for s in stretches],
     }  # fmt: skip
     draft, note = (out.with_name(out.name + end) for end in (".part", ".part.json"))
+    try:
+        count = _write(draft, note, job, stretches, tokenizer, tell)
+        if count == 0:
+            raise UserError(f"{stretches[0].path} has no word in it: give a text.")
+    except UserError:  # of the text, with which nobody can go on
+        draft.unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
+        raise
+    draft.replace(out)
+    note.unlink(missing_ok=True)
+
+
+def _write(
+    draft: Path,
+    note: Path,
+    job: dict[str, Any],
+    stretches: list[Stretch],
+    tokenizer: Tokenizer,
+    tell: Tell,
+) -> int:
+    """Write all of a token file under another name; returns the number of tokens."""
     place = _left(note, draft, job)
-    sizes = [stretch.stop - stretch.start for stretch in stretches]
-    head = _head(header)
+    head, sizes = _head(job["header"]), [stretch.stop - stretch.start for stretch in stretches]
     with draft.open("r+b" if place.count else "wb") as file:
         if place.count:
             file.truncate(place.file_bytes)
@@ -170,8 +190,9 @@ def write_tokens(
         else:
             file.write(head)
         saved = file.tell()
-        for place, tokens in _encoded(stretches, tokenizer, eos, place):  # noqa: B020
-            tokens.astype(dtype).tofile(file)
+        for now, tokens in _encoded(stretches, tokenizer, job["eos"], place):
+            place = now
+            tokens.astype(job["header"]["dtype"]).tofile(file)
             tell((sum(sizes[: place.text]) + place.byte) / sum(sizes))
             if file.tell() - saved >= SAVE_EVERY:
                 file.flush()
@@ -180,15 +201,12 @@ def write_tokens(
                 draft_note = note.with_name(note.name + ".new")
                 draft_note.write_text(json.dumps([job, place._replace(file_bytes=saved)]))
                 draft_note.replace(note)
-        lossy = isinstance(tokenizer, WordTokenizer)
-        header = header | {"count": place.count, "characters": None if lossy else place.characters}
+        characters = None if isinstance(tokenizer, WordTokenizer) else place.characters
         file.seek(0)
-        file.write(_head(header, len(head)))
-    if place.count == 0:
-        draft.unlink()
-        raise UserError(f"{stretches[0].path} has no word in it: give a text.")
-    draft.replace(out)
-    note.unlink(missing_ok=True)
+        file.write(
+            _head(job["header"] | {"count": place.count, "characters": characters}, len(head))
+        )
+    return place.count
 
 
 class Place(NamedTuple):
