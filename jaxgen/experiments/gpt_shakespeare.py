@@ -11,8 +11,8 @@ PRESET = Preset(
         "Radford et al. 2019 (GPT-2), in the flavour of `modern_gpt`",
         "Jordan et al. 2024 (Muon)",
     ),
-    notes="Judged on the last tenth of the text, every character once, in windows of 64. The settings were "
-    "chosen on the training text alone, of which the last tenth was held out for that.",
+    notes="Judged on the last tenth of the text, every character once, in windows of 64. The settings "
+    "were chosen on the training text alone, of which the last tenth was held out for that.",
     minutes=2.0,
     experiment=Language(
         steps=2000,
