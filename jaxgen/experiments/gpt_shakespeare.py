@@ -1,17 +1,19 @@
 """A character GPT on Shakespeare."""
 
-from jaxgen.experiments.preset import Expected, Preset
+from jaxgen.experiments.preset import Preset
 from jaxgen.families.language.family import Language
 from jaxgen.models.gpt.config import modern_gpt
 from jaxgen.training.config import OptimizerConfig
 
 PRESET = Preset(
     summary="A character GPT of 0.8 M parameters on a million characters of Shakespeare.",
-    papers=("Radford et al. 2019 (GPT-2), in the flavour of `modern_gpt`",),
-    notes="Judged on the last tenth of the text, every character once, in windows of 64.",
-    expected={"eval/loss": Expected(1.7, 0.03)},
+    papers=(
+        "Radford et al. 2019 (GPT-2), in the flavour of `modern_gpt`",
+        "Jordan et al. 2024 (Muon)",
+    ),
+    notes="Judged on the last tenth of the text, every character once, in windows of 64. The settings "
+    "were chosen on the training text alone, of which the last tenth was held out for that.",
     minutes=2.0,
-    source="measured here, seed 0",
     experiment=Language(
         steps=2000,
         batch_size=12,

@@ -37,7 +37,7 @@ def test_what_a_task_lacks_is_named(name):
 
 
 def test_a_stranger_s_text_does_not_steer_the_terminal(capsys, monkeypatch):
-    """A pipe gets the text as it is, a terminal what can be printed, the other stream the rate."""
+    """A pipe gets the text as it is, a terminal what can be printed; the rate goes elsewhere."""
     pieces = [Piece("a\x1b[2J", 0, 1.0), Piece("明\n\tz", 3, 2.0), Piece("", 2, 0.5)]
     _show(iter(pieces))
     out, err = capsys.readouterr()

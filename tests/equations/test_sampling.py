@@ -1,5 +1,7 @@
 """The distribution that tokens are drawn from: against loops over one row in NumPy, and by hand."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,31 +58,27 @@ def test_every_setting_is_the_loop_over_a_sorted_row(logits, temperature, k, sha
     assert any(fits)
 
 
-def compiled(k, share):
-    key = (k, share)
-    if key not in _PROGRAMS:
-        _PROGRAMS[key] = jax.jit(
-            lambda logits, temperature, penalty, seen: sampling_log_probs(
-                logits, temperature, top_k=k, top_p=share, repetition_penalty=penalty, seen=seen
-            )
+@functools.cache
+def compiled(k=None, share=None):
+    """One program for each pair of settings that decide which tokens are left."""
+    return jax.jit(
+        lambda logits, temperature=1.0, penalty=1.0, seen=None: sampling_log_probs(
+            logits, temperature, top_k=k, top_p=share, repetition_penalty=penalty, seen=seen
         )
-    return _PROGRAMS[key]
-
-
-_PROGRAMS = {}
+    )
 
 
 def test_by_hand():
     logits = jnp.asarray(ROW)
     powers = np.exp(ROW)
-    np.testing.assert_allclose(sampling_log_probs(logits), np.log(powers / powers.sum()), rtol=1e-6)
-    two = sampling_log_probs(logits, top_k=2)
-    np.testing.assert_allclose(np.exp(two), [np.e / (np.e + 1), 1 / (np.e + 1), 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(compiled()(logits), np.log(powers / powers.sum()), rtol=1e-6)
+    two = np.exp(compiled(2)(logits))
+    np.testing.assert_allclose(two, [np.e / (np.e + 1), 1 / (np.e + 1), 0, 0], rtol=1e-6)
     # 0.644, 0.237, 0.087, 0.032: the first two are 0.881.
+    nucleus = jax.jit(lambda share: sampling_log_probs(logits, top_p=share))
     for share, kept in ((0.6, 1), (0.65, 2), (0.88, 2), (0.89, 3), (1.0, 4)):
-        assert np.isfinite(sampling_log_probs(logits, top_p=share)).sum() == kept, share
-    seen = jnp.asarray([True, False, False, True])
-    penalised = sampling_log_probs(logits, repetition_penalty=2.0, seen=seen)
+        assert np.isfinite(nucleus(share)).sum() == kept, share
+    penalised = compiled()(logits, 1.0, 2.0, jnp.asarray([True, False, False, True]))
     powers = np.exp([1.0, 1.0, 0.0, -2.0])
     np.testing.assert_allclose(penalised, np.log(powers / powers.sum()), rtol=1e-6)
 
@@ -88,12 +86,10 @@ def test_by_hand():
 def test_each_row_of_any_leading_axes_is_alone():
     logits = np.random.default_rng(0).standard_normal((2, 3, 7)).astype(np.float32)
     seen = np.random.default_rng(1).random((2, 3, 7)) < 0.5
-    options = {"top_k": 5, "top_p": 0.8, "repetition_penalty": 1.3}
-    whole = sampling_log_probs(jnp.asarray(logits), 0.7, **options, seen=jnp.asarray(seen))
+    of = compiled(5, 0.8)
+    whole = of(jnp.asarray(logits), 0.7, 1.3, jnp.asarray(seen))
     for i, j in np.ndindex(2, 3):
-        own = sampling_log_probs(
-            jnp.asarray(logits[i, j]), 0.7, **options, seen=jnp.asarray(seen[i, j])
-        )
+        own = of(jnp.asarray(logits[i, j]), 0.7, 1.3, jnp.asarray(seen[i, j]))
         np.testing.assert_allclose(whole[i, j], own, rtol=1e-6)
     np.testing.assert_allclose(np.exp(whole).sum(-1), 1.0, rtol=1e-6)
 
@@ -102,17 +98,18 @@ def test_each_row_of_any_leading_axes_is_alone():
 def test_extreme_temperatures_and_logits_are_finite_where_they_may_be_drawn(temperature):
     """Greedy is the limit: a temperature of 1e-30 has the same numbers."""
     logits = jnp.asarray([-1e4, 88.0, 1e4, 1e4 - 1, -jnp.inf])
-    found = np.asarray(sampling_log_probs(logits, temperature, top_p=0.9))
+    found = np.asarray(compiled(None, 0.9)(logits, temperature))
     assert not np.isnan(found).any()
     if temperature < 1e-2:
         assert found.tolist() == [-np.inf, -np.inf, 0.0, -np.inf, -np.inf]
 
 
 def test_of_equal_logits_the_first_are_the_likelier():
-    logits = jnp.zeros(4)
-    assert np.isfinite(sampling_log_probs(logits, top_k=2)).tolist() == [True, True, False, False]
-    assert np.isfinite(sampling_log_probs(logits, 0.0)).tolist() == [True, False, False, False]
-    assert np.isfinite(sampling_log_probs(logits, top_p=0.4)).tolist() == [True, True, False, False]
+    for program, temperature, kept in (
+        (compiled(2), 1.0, 2), (compiled(), 0.0, 1), (compiled(None, 0.4), 1.0, 2),
+    ):  # fmt: skip
+        found = np.isfinite(program(jnp.zeros(4), temperature)).tolist()
+        assert found == [True] * kept + [False] * (4 - kept)
 
 
 def test_gradient(gradient_holds):

@@ -3,6 +3,8 @@
 Sizes differ, so that a swapped axis fails: B 2, T 5, N 3, H 4, D 7.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -89,7 +91,7 @@ def test_a_memory_is_read_in_the_place_of_x(random_params):
     memory = jnp.asarray(RNG.standard_normal((B, 6, 11)), jnp.float32)
     seen = np.array([[True] * 6, [True, True, False, True, True, False]])
     params = random_params(layer(), X, memory)
-    found = layer().apply({"params": params}, X, memory, jnp.asarray(seen)[:, None, None])
+    found = jax.jit(layer().apply)({"params": params}, X, memory, jnp.asarray(seen)[:, None, None])
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
     for b in range(B):
         out = np.zeros((T, D)) + wide["out"]["bias"]
@@ -108,7 +110,8 @@ def test_a_bias_is_added_to_the_scaled_scores(random_params):
     """A bias of log w multiplies the weight of a key by w before they are made to sum to 1."""
     params = random_params(layer(), X)
     factors = RNG.random((1, N, T, T)) + 0.1
-    found = layer().apply({"params": params}, X, bias=jnp.asarray(np.log(factors), jnp.float32))
+    bias = jnp.asarray(np.log(factors), jnp.float32)
+    found = jax.jit(layer().apply)({"params": params}, X, bias=bias)
     wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
     expected = np.zeros((B, T, D)) + wide["out"]["bias"]
     for b in range(B):
@@ -131,22 +134,23 @@ def test_a_sequence_in_parts_through_a_cache_is_the_whole_one(random_params, rot
     model = layer(rotary=rotary)
     params = {"params": random_params(model, X)}
     cache = empty_cache(B, N, T + 2, H)
-    first, cache = model.apply(params, X[:, :2], cache=cache, causal=causal)
+    apply = jax.jit(functools.partial(model.apply, causal=causal))
+    first, cache = apply(params, X[:, :2], cache=cache)
     cache = cache._replace(filled=jnp.asarray([2, 1]))
     ours = [first]
     for t in range(2, T):
         place = jnp.stack([X[0, t], X[1, t - 1]])[:, None]
-        out, cache = model.apply(params, place, cache=cache, causal=causal)
+        out, cache = apply(params, place, cache=cache)
         ours.append(out)
     assert cache.filled.tolist() == [T, T - 1]
     ours = np.concatenate(ours, 1)
     if causal:
-        whole = model.apply(params, X, causal=True)
+        whole = apply(params, X)
         np.testing.assert_allclose(ours[0], whole[0], rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(ours[1, 2:], whole[1, 1:-1], rtol=1e-5, atol=1e-5)
         return
     for t in range(2, T):  # each part reads all that there is when it comes
-        whole = model.apply(params, X[:1, : t + 1])
+        whole = apply(params, X[:1, : t + 1])
         np.testing.assert_allclose(ours[0, t], whole[0, t], rtol=1e-5, atol=1e-5)
 
 

@@ -124,7 +124,7 @@ def test_hugging_face_s_gpt2_is_this_model(random_params):
         log_probs = jax.nn.log_softmax(logits[:, :-1])
         return -jnp.take_along_axis(log_probs, TOKENS[:, 1:, None], -1).mean(), logits
 
-    (value, logits), grads = jax.value_and_grad(loss, has_aux=True)(params)
+    (value, logits), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
     np.testing.assert_allclose(logits, output.logits.detach().numpy(), atol=1e-4)
     np.testing.assert_allclose(value, output.loss.item(), atol=1e-5)
     ours = to_tensors(grads, CONFIG)

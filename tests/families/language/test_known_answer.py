@@ -25,7 +25,7 @@ def windows(tokens, count):
 def floor_nats(chain, rows):
     """-log p of each token of each window but the first, given those before it in its window."""
     logs = [jnp.asarray(np.log(part), jnp.float32) for part in chain]
-    each = jax.vmap(lambda row: forward_log_probs(logs[0], logs[1], logs[2][:, row].T))
+    each = jax.jit(jax.vmap(lambda row: forward_log_probs(logs[0], logs[1], logs[2][:, row].T)))
     return -np.asarray(each(jnp.asarray(rows)))[:, 1:]
 
 

@@ -15,6 +15,7 @@ from jaxgen.training.metrics import to_floats
 B, T, V = 6, 5, 11
 RNG = np.random.default_rng(0)
 MODEL = GPT(modern_gpt(num_layers=1, num_heads=3, model_size=12, hidden_size=13, max_seq_len=7), V)
+APPLY = jax.jit(MODEL.apply)
 BATCH = {name: jnp.asarray(RNG.integers(0, V, (B, T)), jnp.int32) for name in ("tokens", "targets")}
 WEIGHTS = RNG.random((B, T)) * (RNG.random((B, T)) < 0.5)
 WEIGHTS[[0, 3]] = 0.0  # of three pieces, taken 0 3, 1 4, 2 5, the first is all padding
@@ -29,7 +30,7 @@ def params(random_params):
 
 def by_hand(params):
     """Every token's nats in a loop, in float64."""
-    logits = np.asarray(MODEL.apply({"params": params}, BATCH["tokens"]), np.float64)
+    logits = np.asarray(APPLY({"params": params}, BATCH["tokens"]), np.float64)
     total = weight = 0.0
     for b, t in np.ndindex(B, T):
         p = np.exp(logits[b, t])
@@ -40,12 +41,12 @@ def by_hand(params):
 
 def test_the_loss_is_the_weighted_mean_by_hand(params):
     expected, weight = by_hand(params)
-    value, aux = make_language_loss(MODEL)(params, None, BATCH, KEYS)
+    value, aux = jax.jit(make_language_loss(MODEL))(params, None, BATCH, KEYS)
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     assert to_floats(aux.metrics)["loss"] == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(aux.weight, weight, rtol=1e-6)
     ones = jnp.ones((B, T))
-    logits = MODEL.apply({"params": params}, BATCH["tokens"])
+    logits = APPLY({"params": params}, BATCH["tokens"])
     plain = language.cross_entropy(logits, BATCH["targets"]).mean()
     found = language.weighted_cross_entropy(logits, BATCH["targets"], ones)
     np.testing.assert_allclose(found, plain, rtol=1e-6)

@@ -88,7 +88,7 @@ def test_pytorch_s_gru_is_this_one(params):
         logits = MODEL.apply({"params": params}, TOKENS)
         return jnp.mean(logits**2), logits
 
-    (_, ours), grads = jax.value_and_grad(loss, has_aux=True)(params)
+    (_, ours), grads = jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
     np.testing.assert_allclose(ours, logits.detach().numpy(), atol=1e-5)
     for number, gate in enumerate(GATES):
         for what, name in (("input", "weight_ih_l0"), ("state", "weight_hh_l0")):
@@ -111,7 +111,8 @@ def test_drawn_text_is_what_the_model_says_token_by_token(params):
     found = draw_tokens(MODEL, params, keys, prompts, 9, settings)
     for row, prompt in enumerate(prompts):
         text = jnp.concatenate([jnp.asarray(prompt), found.tokens[row]])[None]
-        whole = text_log_probs(MODEL, params, text, settings)[0, len(prompt) - 1 :]
+        scored = jax.jit(lambda text: text_log_probs(MODEL, params, text, settings))
+        whole = scored(text)[0, len(prompt) - 1 :]
         np.testing.assert_allclose(found.log_probs[row], whole, atol=1e-4)
 
 
