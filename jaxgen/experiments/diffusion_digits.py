@@ -11,7 +11,7 @@ PRESET = Preset(
     papers=(
         "Kingma et al. 2021 (VDM)",
         "Ho & Salimans 2022 (guidance)",
-        "Karras et al. 2022 (EDM)",
+        "Lu et al. 2022 (sampler)",
     ),
     notes="eval/loss is an upper bound of -log p in nats per held-out image of 17 levels, "
     "given its class.",
