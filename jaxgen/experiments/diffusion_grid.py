@@ -1,6 +1,6 @@
 """Diffusion on a grid of twenty-five narrow Gaussians."""
 
-from jaxgen.experiments.preset import Preset
+from jaxgen.experiments.preset import Expected, Preset
 from jaxgen.families.diffusion.config import DiffusionSampling
 from jaxgen.families.diffusion.family import PointDiffusion
 from jaxgen.models.mlp_denoiser.config import MLPDenoiserConfig
@@ -11,7 +11,13 @@ PRESET = Preset(
     papers=("Karras et al. 2022 (EDM)", "Lin et al. 2018, PacGAN (data, metrics)"),
     notes="The regret is the loss minus the exact denoiser's on the same draws. Of true samples 98.9 % "
     "are of high quality.",
+    expected={
+        "eval/modes": Expected(25.0, 0.5),
+        "eval/high_quality": Expected(0.98, 0.01),
+        "eval/regret": Expected(0.0024, 0.0023),
+    },
     minutes=1.0,
+    source="seed 0 here",
     experiment=PointDiffusion(
         steps=5000,
         batch_size=512,

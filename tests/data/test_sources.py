@@ -105,6 +105,7 @@ def test_every_folder_with_a_kind_is_one():
         == [
             "arrays",
             "images",
+            "points",
             "text",
         ]
     )

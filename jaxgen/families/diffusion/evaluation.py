@@ -32,26 +32,26 @@ def make_bound(
 ) -> Callable:
     """`bound(params, x (B, X), label, key) -> (B,)` nats: Eqs. (6) to (8), λ in num_draws strata.
 
-    The strata and the noise are common to all examples, so that a difference of two has less variance.
+    Each example draws a place in every stratum and noise of its own; with one key those are the same
+    under any label, so that differences between classes have less variance.
     """
     low, high = settings.log_snr_min, settings.log_snr_max
 
     def at(log_snr, count) -> Level:
-        t = time_of(schedule, jnp.full(count, log_snr))
-        return schedule(t)
+        return schedule(time_of(schedule, jnp.broadcast_to(log_snr, (count,))))
 
     @jax.jit
     def bound(params, x, label, key):
         first_key, place_key, key = jax.random.split(key, 3)
         count, _size = x.shape
         last, first = at(low, count), at(high, count)
-        z = diffusion.noised(x, _noise(first_key, x), *first)
+        z = diffusion.noised(x, jax.random.normal(first_key, x.shape), *first)
         start = _decoded(denoiser, params, x, z, first, label, levels)
-        shift = jax.random.uniform(place_key)
+        shift = jax.random.uniform(place_key, (count,))
 
         def rate(i):
             level = at(low + (high - low) * (i + shift) / num_draws, count)
-            z = diffusion.noised(x, _noise(jax.random.fold_in(key, i), x), *level)
+            z = diffusion.noised(x, jax.random.normal(jax.random.fold_in(key, i), x.shape), *level)
             error = diffusion_losses.squared_error(x, denoiser(params, z, level, label))
             return diffusion_losses.bound_rate(error, *level)
 
@@ -61,10 +61,6 @@ def make_bound(
         return prior + start + middle
 
     return bound
-
-
-def _noise(key, x) -> Float[Array, "B X"]:
-    return jnp.broadcast_to(jax.random.normal(key, (1, x.shape[1])), x.shape)
 
 
 def _decoded(denoiser, params, x, z, level, label, levels) -> Float[Array, " B"]:

@@ -4,7 +4,7 @@ Kingma et al. 2021, https://arxiv.org/abs/2107.00630, and the weights of `equati
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -19,7 +19,7 @@ from jaxgen.training.gradient import Aux
 from jaxgen.training.metrics import Mean
 
 
-def as_rows(batch: dict[str, Array], name: str) -> Float[Array, "B X"]:
+def as_rows(batch: Mapping[str, Any], name: str) -> Float[Array, "B X"]:
     """The examples as rows; pixels in [0, 1] become numbers in [-1, 1], points stay as they are."""
     x = batch[name].reshape(batch[name].shape[0], -1)
     return 2 * x - 1 if name == "image" else x
