@@ -149,7 +149,10 @@ def test_without_the_systems_word_the_share_is_not_known(monkeypatch, tmp_path):
 
 
 BAD_INPUT = {
-    "unknown": ("gtp", "no peer 'gtp'; known are gan, gan-digits, gan-document, gpt, .*, all.$"),
+    "unknown": (
+        "gtp",
+        "no peer 'gtp'; did you mean .*\? \(known are gan, gan-digits, gan-document, gpt, .*, all\).$",
+    ),
     "flag": ("vae --burst 3", "no field --burst: did you mean --bursts?"),
     "bursts": ("vae --bursts 1", "--bursts is 1: give 2 or more."),
     "seconds": ("vae --seconds 0", "--seconds is 0.0: give a number above 0"),
