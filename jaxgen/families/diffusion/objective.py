@@ -21,7 +21,7 @@ from jaxgen.training.metrics import Mean
 
 def as_rows(batch: Mapping[str, Any], name: str) -> Float[Array, "B X"]:
     """The examples as rows; pixels in [0, 1] become numbers in [-1, 1], points stay as they are."""
-    x = batch[name].reshape(batch[name].shape[0], -1)
+    x = jnp.asarray(batch[name]).reshape(len(batch[name]), -1)
     return 2 * x - 1 if name == "image" else x
 
 
