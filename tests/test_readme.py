@@ -23,7 +23,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.results  # minutes: one Python version is enough
+@pytest.mark.once
 def test_every_command_runs(tmp_path):
     """In the README's order, in a folder that sees train.py and the package."""
     (tmp_path / "train.py").symlink_to(ROOT / "train.py")

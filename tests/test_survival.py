@@ -17,6 +17,8 @@ import pytest
 
 from jaxgen.runs import stored
 
+pytestmark = pytest.mark.once
+
 KILLS = int(os.environ.get("JAXGEN_KILLS", "3"))
 AIMS = ("save", "step", "commit", "save", "commit", "start")
 STEPS = 12 * (KILLS + 1)  # six saves for each process, of which it is let do at most five

@@ -20,7 +20,7 @@ REACHES = {
 }
 
 
-@pytest.mark.results  # minutes: one Python version is enough
+@pytest.mark.once
 @pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize("name", REACHES)
 def test_a_tour_runs(name, tmp_path, monkeypatch):

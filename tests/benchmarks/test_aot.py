@@ -23,6 +23,8 @@ from jaxgen.training.metrics import Mean
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
+pytestmark = pytest.mark.once
+
 pytest.importorskip("libtpu", reason="the TPU compiler is not installed: jaxgen[tpu-aot]")
 
 

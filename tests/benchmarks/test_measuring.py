@@ -14,6 +14,8 @@ from benchmarks.measure.timing import Timing, measure
 from jaxgen.costs.hardware import find_accelerator
 from jaxgen.errors import UserError
 
+pytestmark = pytest.mark.once
+
 KNOWN = Ceilings("x", "by hand", {"float32": 1e9}, {1000: 4e6, 4000: 8e6, 16000: 2e6})
 
 

@@ -15,8 +15,8 @@ from jaxgen.data import load
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.gan.sampling import sample_gan
 
-pytestmark = [  # minutes, not seconds: one Python version is enough
-    pytest.mark.results,
+pytestmark = [
+    pytest.mark.once,
     pytest.mark.usefixtures("optimised"),
 ]
 

@@ -8,6 +8,8 @@ import pytest
 
 from .conftest import RUN, attempts, bits, only_sentences
 
+pytestmark = pytest.mark.once
+
 SHORT = [*RUN, "--steps", "12", "--eval-every", "12", "--checkpoint-every", "4"]
 # As many of each kind as such a run makes, or somewhat fewer.
 CALLS = {"open": 50, "write": 70, "mkdir": 20, "rename": 20, "fsync": 100}

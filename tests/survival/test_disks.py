@@ -19,6 +19,8 @@ from jaxgen.training.state import State
 
 from .conftest import RUN, SECONDS, attempts, bits, mounted, only_sentences, steps_of
 
+pytestmark = pytest.mark.once
+
 LONG = [*RUN, "--steps", "120", "--eval-every", "120", "--checkpoint-every", "20"]
 
 

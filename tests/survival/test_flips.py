@@ -11,6 +11,8 @@ from jaxgen.errors import UserError
 
 from .conftest import RUN, attempts
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory):

@@ -13,6 +13,8 @@ from jaxgen.runs.lock import writing_alone
 
 from .conftest import RUN, attempts, bits, only_sentences
 
+pytestmark = pytest.mark.once
+
 LONG = [*RUN, "--steps", "2000", "--eval-every", "100000", "--checkpoint-every", "20"]
 
 
