@@ -70,7 +70,7 @@ def test_options_of_a_text():
         "python-reference",
         "text",
         "The tokenizer 'word' is not known; did you mean words? "
-        "(known are characters, bytes, words).",
+        "(known are characters, bytes, words, bpe:SIZE, gpt2:FOLDER).",
         seq_len=8,
         tokenizer="word",
     )
