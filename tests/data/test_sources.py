@@ -119,7 +119,8 @@ def test_every_folder_with_a_kind_is_one():
     fails(
         "digits",
         "image",
-        "There is no kind of data 'image'; did you mean images? (known are arrays, images, points, text).",
+        "There is no kind of data 'image'; did you mean images? (known are arrays, images, points, "
+        "text).",
     )
     with pytest.raises(ValueError, match="no kind of data 'sound'"):
         spec_from_json({"kind": "sound"})
