@@ -87,7 +87,7 @@ def weight_at(settings: Any, level: Level, rate: Level, inverse_density) -> Floa
 
 def drop_labels(batch: dict[str, Array], keys, num_classes: int | None, rate: float | None):
     """The labels, each replaced by `no class` with probability `rate`; None without classes."""
-    if num_classes is None:
+    if num_classes is None or rate is None:
         return None
     dropped = jax.vmap(lambda key: jax.random.bernoulli(key, rate))(keys)
     return jnp.where(dropped, num_classes, batch["label"])
