@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen import runner
+from jaxgen import reader, runner
 from jaxgen.cli.saved import names_a_checkpoint, run_folder
 from jaxgen.data import Batches, Data
 from jaxgen.devices.choose import PLANS
@@ -42,12 +42,12 @@ class Model:
       task: the functions. state: everything that a step changes, on one device.
     """
 
-    saved: runner.SavedRun
+    saved: reader.SavedRun
     task: Task
     state: State
 
     def __repr__(self) -> str:
-        name = self.saved.name.removeprefix(runner.OWN)
+        name = self.saved.name.removeprefix(reader.OWN)
         return f"Model({name}, step {int(self.state.step)}, {self.folder})"
 
     @property
@@ -71,7 +71,7 @@ class Model:
 
         Raises UserError where it is no longer what the run was started with.
         """
-        return runner.load_same(self.saved)
+        return reader.load_same(self.saved)
 
     @property
     def weights(self) -> Weights:
@@ -118,8 +118,8 @@ class Model:
 
         Raises UserError where the experiment judges nothing.
         """
-        part = runner.held_out(self.experiment, self.data)
-        return runner.judged(self._own("evaluate"), self.state, part)
+        part = reader.held_out(self.experiment, self.data)
+        return reader.judged(self._own("evaluate"), self.state, part)
 
     def sample(self, path: str | Path | None = None, *, seed: int = 0, **fields: Any) -> Path:
         """Draw, and return the file that was written: a PNG of images, a text.
@@ -133,14 +133,14 @@ class Model:
         draw = self._own("sample")
         if fields:
             experiment = _with_fields(self.experiment, {"sampling": fields})
-            _, trained = runner.stand_on(experiment, self.folder)
-            draw = runner.own(experiment.build(self.spec, trained), "sample", experiment)
+            _, trained = reader.stand_on(experiment, self.folder)
+            draw = reader.own(experiment.build(self.spec, trained), "sample", experiment)
         if path is None:
             path = self.saved.run.new_sample_path(int(self.state.step), seed)
         return draw(self.weights, jax.random.key(seed), Path(path))
 
     def _own(self, name: str) -> Any:
-        return runner.own(self.task, name, self.experiment)
+        return reader.own(self.task, name, self.experiment)
 
 
 def train(
@@ -178,14 +178,14 @@ def train(
     if isinstance(experiment, Experiment):
         _refuse_what_no_run_can_hold(experiment)
         own = default = experiment
-        saved_as, usual = runner.own_name(experiment), type(experiment).__name__.lower()
+        saved_as, usual = reader.own_name(experiment), type(experiment).__name__.lower()
     else:
         own, default = None, find_preset(experiment).experiment
         saved_as = usual = experiment
     name = usual if name is None else name
     folder, devices = run_path(Path(runs), name), runner.Devices(parallel, mesh)
     if resume and folder.exists():
-        saved = runner.load_run(folder, own)
+        saved = reader.load_run(folder, own)
         if saved.name != saved_as:
             raise UserError(f"{folder} is a run of {saved.name}, not of {saved_as}: name another.")
         runner.resume(saved, _with_fields(own or saved.experiment, fields), devices)
@@ -209,8 +209,8 @@ def load(
     """
     if not names_a_checkpoint(str(checkpoint)):
         raise UserError(f"checkpoint is {checkpoint!r}: give latest, best or a step.")
-    saved = runner.load_run(run_folder(str(run)), experiment)
-    return Model(saved, *runner.restore(saved.experiment, saved, str(checkpoint)))
+    saved = reader.load_run(run_folder(str(run)), experiment)
+    return Model(saved, *reader.restore(saved.experiment, saved, str(checkpoint)))
 
 
 def _with_fields(experiment: Experiment, fields: dict[str, Any]) -> Experiment:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen import runner
+from jaxgen import reader, runner
 from jaxgen.cli import run_command
 from jaxgen.cli.evaluate import evaluate
 from jaxgen.cli.sample import sample
@@ -102,8 +102,8 @@ def root(honest, tmp_path):
 
 
 def params_of(folder, step=None):
-    saved = runner.load_run(folder)
-    _, state = runner.restore(saved.experiment, saved, "latest" if step is None else str(step))
+    saved = reader.load_run(folder)
+    _, state = reader.restore(saved.experiment, saved, "latest" if step is None else str(step))
     return state.params
 
 
@@ -135,7 +135,7 @@ def listing(root):
 def test_the_teacher_s_weights_and_spec_are_handed_to_build(root):
     runner.start(find("student").experiment, "student", root, "another")
     (trained,) = HANDED[-1].values()
-    saved = runner.load_run(root / "teacher")
+    saved = reader.load_run(root / "teacher")
     assert_same(trained.weights.params, params_of(root / "teacher"))
     assert trained.spec == saved.spec
     image = jnp.full((1, 8, 8, 1), 0.25)

@@ -15,7 +15,7 @@ import pytest
 from matplotlib import image as matplotlib_image
 from tensorboardX.proto.event_pb2 import Event
 
-from jaxgen import runner
+from jaxgen import reader
 from jaxgen.cli.evaluate import evaluate
 from jaxgen.cli.main import _main
 from jaxgen.cli.train import train as train_command
@@ -61,8 +61,8 @@ def without_seconds(lines):
 
 
 def final_params(folder):
-    saved = runner.load_run(folder)
-    _, state = runner.restore(saved.experiment, saved)
+    saved = reader.load_run(folder)
+    _, state = reader.restore(saved.experiment, saved)
     return [np.asarray(leaf) for leaf in jax.tree.leaves((state.params, state.opt_state))]
 
 
@@ -319,7 +319,7 @@ def test_changed_data_is_noticed(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("abcdefgh " * 100)
     folder = train("gpt-python", tmp_path, "--steps", "2", "--data", f"text:{text}")
-    saved = runner.load_run(folder)
+    saved = reader.load_run(folder)
     for changed, what in (
         ("abcdefghij " * 100, "(another tokenizer)"),
         ("abcdefgh " * 99 + "abcdefhg ", "(another held-out 'tokens')"),
@@ -333,19 +333,19 @@ def test_changed_data_is_noticed(tmp_path):
     ):
         text.write_text(changed)
         with pytest.raises(UserError, match="has changed since") as error:
-            runner.load_same(saved)
+            reader.load_same(saved)
         assert what in str(error.value)
     with pytest.raises(UserError, match="has changed since"):
         _main(["evaluate", str(folder)])
     with pytest.raises(UserError, match="has changed since"):
         train_command(["--resume", "run", "--runs", str(tmp_path), "--steps", "4"])
     text.write_text("abcdefgh " * 100)
-    assert runner.load_same(saved).train.num_examples == 794
+    assert reader.load_same(saved).train.num_examples == 794
     kept = json.loads((folder / "data.json").read_text())
     for damaged in ([], {"train": 1}, {"train": {"examples": 1}, "test": {}}):
         (folder / "data.json").write_text(json.dumps(kept | {"content": damaged}))
         with pytest.raises(UserError, match=r"data.json is damaged"):
-            runner.load_same(runner.load_run(folder))
+            reader.load_same(reader.load_run(folder))
 
 
 def test_divergence_stops_the_run_with_the_remedy(tmp_path, allow_nans):
@@ -379,11 +379,11 @@ def test_damaged_config_is_refused(finished, tmp_path):
     for content, message in damages.items():
         (copy / "config.json").write_text(content)
         with pytest.raises(UserError, match=message):
-            runner.load_run(copy)
+            reader.load_run(copy)
     (copy / "config.json").write_text(json.dumps(saved))
     (copy / "data.json").write_text("{}")
     with pytest.raises(UserError, match=r"data.json is damaged"):
-        runner.load_run(copy)
+        reader.load_run(copy)
 
 
 def test_a_model_beyond_memory_is_refused_before_anything_is_written(tmp_path):

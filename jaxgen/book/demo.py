@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from jaxgen import runner
+from jaxgen import reader, runner
 from jaxgen.devices.timing import gemm_flops_per_second, step_seconds
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment
@@ -59,15 +59,15 @@ def run_demo(root: Path, *, short: bool = False) -> None:
 
 def _outcome(name: str, experiment: Experiment, folder: Path) -> Outcome:
     if folder.exists():
-        saved = runner.load_run(folder)
+        saved = reader.load_run(folder)
         run = runner.resume(saved, saved.experiment)
     else:
         run = runner.start(experiment, name, folder.parent, folder.name)
     metric, unit = HEADLINES[name]
-    after = runner.judge(runner.load_run(folder))
+    after = reader.judge(reader.load_run(folder))
     data = experiment.load()
     task, order, _, state, _ = runner.prepare(experiment, data)
-    before = runner.judged(runner.own(task, "evaluate", experiment), state, data.test)[
+    before = reader.judged(reader.own(task, "evaluate", experiment), state, data.test)[
         f"eval/{metric}"
     ]
     seconds = step_seconds(

@@ -32,9 +32,9 @@ def evaluate(args: list[str]) -> None:
         require_run(args, "jaxgen evaluate")
     options = parse(EvaluateOptions, args, "jaxgen evaluate")
     prepare_process()
-    from jaxgen import runner
+    from jaxgen import reader
 
-    metrics = runner.judge(runner.load_run(run_folder(options.run)), options.checkpoint)
+    metrics = reader.judge(reader.load_run(run_folder(options.run)), options.checkpoint)
     if options.json:
         print(json.dumps(metrics))
         return

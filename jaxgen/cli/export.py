@@ -32,7 +32,7 @@ def export(args: list[str]) -> None:
         require_run(args, "jaxgen export")
     options = parse(ExportOptions, args, "jaxgen export")
     prepare_process()
-    from jaxgen import runner
+    from jaxgen import reader
 
-    runner.export(runner.load_run(run_folder(options.run)), options.file, options.checkpoint)
+    reader.export(reader.load_run(run_folder(options.run)), options.file, options.checkpoint)
     print(options.file)

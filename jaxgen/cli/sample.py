@@ -19,9 +19,9 @@ def sample(args: list[str]) -> None:
             f"Name a run directory first: {prog} RUN; {prog} RUN --help lists the fields."
         )
     prepare_process()
-    from jaxgen import runner
+    from jaxgen import reader
 
-    saved = runner.load_run(run_folder(args[0]))
+    saved = reader.load_run(run_folder(args[0]))
     sampling = getattr(saved.experiment, "sampling", None)
     if sampling is None:
         raise UserError(f"{saved.run.folder} is a run of {saved.name}, which draws no samples.")
@@ -32,7 +32,7 @@ def sample(args: list[str]) -> None:
     flags = parse(dataclasses.make_dataclass("Sample", fields), args[1:], f"{prog} {args[0]}")
     check(flags, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")
     check(flags, "checkpoint", names_a_checkpoint, "latest, best or a step")
-    path = runner.draw(saved, flags.sampling, flags.seed, flags.checkpoint, _show)
+    path = reader.draw(saved, flags.sampling, flags.seed, flags.checkpoint, _show)
     if path is not None:
         print(path)
 

@@ -44,10 +44,10 @@ def train(args: list[str], prog: str = "train.py") -> None:
 def _resume(
     run_name: str, name: str | None, flags: list[str], options: RunOptions, prog: str
 ) -> None:
-    from jaxgen import runner
+    from jaxgen import reader, runner
     from jaxgen.runs.run import run_path
 
-    saved = runner.load_run(run_path(options.runs, run_name))
+    saved = reader.load_run(run_path(options.runs, run_name))
     if name not in (None, saved.name):
         raise UserError(
             f"{saved.run.folder} is a run of {saved.name}, not of {name}: leave it out."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from jaxgen import runner
+from jaxgen import reader
 from jaxgen.cli.sample import _show, sample
 from jaxgen.errors import UserError
 from jaxgen.families.base import Experiment
@@ -23,7 +23,7 @@ class Silent(Experiment):
 
 
 def test_a_run_that_draws_nothing_is_named(tmp_path, monkeypatch):
-    saved = runner.SavedRun(Run(tmp_path), "silent", Silent(), None)
+    saved = reader.SavedRun(Run(tmp_path), "silent", Silent(), None)
     monkeypatch.setattr(runner, "load_run", lambda folder: saved)
     with pytest.raises(UserError, match=r"is a run of silent, which draws no samples\.$"):
         sample([str(tmp_path)])
@@ -33,7 +33,7 @@ def test_a_run_that_draws_nothing_is_named(tmp_path, monkeypatch):
 def test_what_a_task_lacks_is_named(name):
     message = rf"^Silent has no `{name}`: give its Task one in `build`\.$"
     with pytest.raises(UserError, match=message):
-        runner.own(Silent().build(None), name, Silent())
+        reader.own(Silent().build(None), name, Silent())
 
 
 def test_a_stranger_s_text_does_not_steer_the_terminal(capsys, monkeypatch):

@@ -30,7 +30,7 @@ COMPARISON = """
 import json
 from dataclasses import replace
 import jax, numpy as np
-from jaxgen import runner
+from jaxgen import reader, runner
 from jaxgen.devices.feed import make_feed
 from jaxgen.experiments.registry import find_preset
 from jaxgen.models.gpt.config import GPTConfig
@@ -202,7 +202,7 @@ def test_a_run_that_is_sent_its_batches_goes_on_over_an_epochs_end(tmp_path, mon
     said = capsys.readouterr().out
     assert "batches of 400" in said and "the data limits this run: " in said
     monkeypatch.undo()
-    saved = runner.load_run(tmp_path / "sent")
+    saved = reader.load_run(tmp_path / "sent")
     runs["sent"] = runner.resume(saved, replace(saved.experiment, steps=8), host)
     lines = {
         name: [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxgen import runner
+from jaxgen import reader
 from jaxgen.errors import UserError
 from jaxgen.experiments.preset import Preset
 from jaxgen.experiments.registry import experiment_names, find_preset
@@ -82,10 +82,10 @@ def test_it_trains_is_killed_goes_on_samples_and_is_judged(name, tmp_path, data_
     assert 0 < len(tiny.curve(killed)) <= tiny.STEPS
     assert tiny.train(name, tmp_path / "killed") == killed
     assert tiny.curve(killed) == expected
-    saved = runner.load_run(killed)
+    saved = reader.load_run(killed)
     if hasattr(saved.experiment, "sampling"):  # a classifier draws nothing
-        assert runner.draw(saved, saved.experiment.sampling, seed=3).stat().st_size > 0
-    judged = runner.judge(saved)
+        assert reader.draw(saved, saved.experiment.sampling, seed=3).stat().st_size > 0
+    judged = reader.judge(saved)
     assert judged == pytest.approx(
         {key: value for key, value in expected[-1].items() if key == "step" or key[:5] == "eval/"}
     )

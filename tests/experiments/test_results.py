@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen import runner
+from jaxgen import reader
 from jaxgen.book.demo import HEADLINES
 from jaxgen.cli.train import train as train_command
 from jaxgen.data import load
@@ -52,8 +52,8 @@ def test_the_gan_draws_all_ten_digits_and_its_discriminator_does_not_win(train):
     for line in (folder / "metrics.jsonl").read_text().splitlines()[20:]:
         # Better than chance, or there is no game; never right throughout, or the game is over.
         assert 0.5 < json.loads(line)["discriminator_accuracy"] < 0.99
-    saved = runner.load_run(folder)
-    task, state = runner.restore(saved.experiment, saved)
+    saved = reader.load_run(folder)
+    task, state = reader.restore(saved.experiment, saved)
     images = sample(saved, state, 2000)
     classify, accuracy = train_classifier()
     assert accuracy > 0.95

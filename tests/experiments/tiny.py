@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from jaxgen import runner
+from jaxgen import reader, runner
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment
 from jaxgen.runs.log import read_metrics
@@ -30,7 +30,7 @@ def tiny(name: str) -> Experiment:
 def train(name: str, root: Path) -> Path:
     """Start the tiny run, or go on with it; returns its folder."""
     if (root / name).exists():
-        saved = runner.load_run(root / name)
+        saved = reader.load_run(root / name)
         return runner.resume(saved, saved.experiment).folder
     return runner.start(tiny(name), name, root, name).folder
 

@@ -86,7 +86,7 @@ HANGS = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from jaxgen import runner
+from jaxgen import reader, runner
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.vae import family
 from jaxgen.runs.options import Guards
@@ -112,7 +112,7 @@ def test_a_run_that_hangs_is_ended_and_can_be_resumed(tmp_path):
     assert done.returncode == 1, done.stderr
     assert "error: process 0 has been logging step 2 for " in done.stderr
     assert "in lost" in (tmp_path / "run" / "hang-0.txt").read_text()
-    saved = runner.load_run(tmp_path / "run")
+    saved = reader.load_run(tmp_path / "run")
     assert metrics(runner.resume(saved, saved.experiment))[-1]["step"] == 4
 
 
@@ -150,8 +150,8 @@ def test_a_flipped_bit_in_memory_is_caught_and_its_leaf_named(tmp_path, monkeypa
     with pytest.raises(UserError) as caught:
         start(tiny(checkpoint_every=5), tmp_path, guards=Guards(0.0, 5))
     assert executions == [1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 10, 10]
-    saved = runner.load_run(tmp_path / "run")
-    _, state = runner.restore(saved.experiment, saved)
+    saved = reader.load_run(tmp_path / "run")
+    _, state = reader.restore(saved.experiment, saved)
     leaf = next(iter(by_path(state.params)))
     assert str(caught.value).startswith(
         f"Step 10, executed twice from one state, differs at params/{leaf}, so memory or a processor"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxgen import runner
+from jaxgen import reader, runner
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
 from jaxgen.runs.log import read_metrics
@@ -27,8 +27,8 @@ def start(experiment, root, name, origin=None):
 
 
 def leaves(folder, checkpoint="latest", part="params"):
-    saved = runner.load_run(folder)
-    _, state = runner.restore(saved.experiment, saved, checkpoint)
+    saved = reader.load_run(folder)
+    _, state = reader.restore(saved.experiment, saved, checkpoint)
     return {path: np.asarray(leaf) for path, leaf in by_path(getattr(state, part)).items()}
 
 
@@ -59,7 +59,7 @@ def test_a_run_begins_with_the_weights_of_another(root):
 def test_it_is_resumed_as_any_run_but_not_without_those_weights(root, tmp_path):
     again = shutil.copytree(root / "second", tmp_path / "second")
     shutil.rmtree(again / "checkpoints" / "4")
-    saved = runner.load_run(again)
+    saved = reader.load_run(again)
     runner.resume(saved, saved.experiment)
     for path, leaf in leaves(again).items():
         np.testing.assert_array_equal(leaf, leaves(root / "second")[path])

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from jaxgen import runner
+from jaxgen import reader
 from jaxgen.cli.train import train
 from jaxgen.errors import UserError
 
@@ -24,7 +24,7 @@ def honest(tmp_path_factory):
 @pytest.mark.parametrize("name", ["config.json", "data.json"])
 def test_a_flipped_bit_is_noticed_or_of_no_effect(honest, tmp_path, name, table):
     run = shutil.copytree(honest, tmp_path / "run")
-    path, sound = run / name, runner.load_run(honest)
+    path, sound = run / name, reader.load_run(honest)
     data, rng = path.read_bytes(), np.random.default_rng(3)
     noticed, harmless = 0, set()
     for position in rng.integers(0, 8 * len(data), attempts(400)).tolist():
@@ -32,7 +32,7 @@ def test_a_flipped_bit_is_noticed_or_of_no_effect(honest, tmp_path, name, table)
         damaged[position // 8] ^= 1 << position % 8
         path.write_bytes(damaged)
         try:
-            found = runner.load_run(run)
+            found = reader.load_run(run)
         except UserError:
             noticed += 1
             continue
@@ -66,9 +66,9 @@ def test_a_field_edited_by_hand_is_compared_with_the_step_s(honest, tmp_path):
         assert old in unsealed
         (run / "config.json").write_text(unsealed.replace(old, new, 1))
         if refused is None:
-            runner.judge(runner.load_run(run))
+            reader.judge(reader.load_run(run))
             continue
         with pytest.raises(UserError, match=refused):
-            runner.judge(runner.load_run(run))
+            reader.judge(reader.load_run(run))
         with pytest.raises(UserError, match=refused):
             train(["--resume", "run", "--runs", str(tmp_path), "--steps", "3"])

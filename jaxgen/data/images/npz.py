@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxgen.data.images.arrays import held_out_tenth, images_from, same_form
 from jaxgen.data.images.dataset import Images
-from jaxgen.data.reading import refuse_bomb, require_file
+from jaxgen.data.reading import plain_errors, refuse_bomb, require_file
 from jaxgen.errors import UserError
 
 LAYOUTS = (
@@ -45,8 +45,10 @@ def npz_file(path: Path) -> tuple[Images, Images]:
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     """All arrays of the file, by name, each read into memory once."""
     require_file(path)
+    with plain_errors(path):
+        file = path.open("rb")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with file, np.load(file, allow_pickle=False) as archive:
             unpacked_bytes = sum(member.file_size for member in archive.zip.infolist())
             refuse_bomb(path, path.stat().st_size, unpacked_bytes)
             return {name: archive[name] for name in archive.files}

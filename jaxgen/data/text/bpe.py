@@ -25,7 +25,8 @@ import numpy as np
 from jaxtyping import Int, Int32
 
 from jaxgen.data.reading import read_bytes
-from jaxgen.data.text.tokenizers import ByteTokenizer, WithSpecials, checked_ids
+from jaxgen.data.text.specials import WithSpecials
+from jaxgen.data.text.tokenizers import ByteTokenizer, checked_ids
 from jaxgen.errors import UserError
 
 # GPT-2's order of the bytes, which its ids follow: first those that are printed as they are.

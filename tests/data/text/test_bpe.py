@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from jaxgen.data import tokenizer_from_json
 from jaxgen.data.text.bpe import ALPHABET, BPETokenizer, gpt2_tokenizer, train_bpe, words_of
 from jaxgen.data.text.kind import text_data
-from jaxgen.data.text.tokenizers import ByteTokenizer, WithSpecials, WordTokenizer
+from jaxgen.data.text.specials import WithSpecials
+from jaxgen.data.text.tokenizers import ByteTokenizer, WordTokenizer
 from jaxgen.errors import UserError
 
 unicode_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

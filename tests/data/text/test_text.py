@@ -91,7 +91,7 @@ def test_the_spec_of_a_text_comes_back_from_json(path):
         (None, "does not exist: check the path"),
         (b"", "is empty: give a file with text"),
         ("Größe".encode("latin-1"), r"is not UTF-8 \(byte 0xf6 at position 2\): convert it"),
-        ("text".encode("utf-16"), r"is not UTF-8 \(byte 0xff at position 0\)"),
+        ("text".encode("utf-16"), "is UTF-16: convert it to UTF-8 first"),
         ("中".encode()[:2], r"is not UTF-8 \(byte 0xe4 at position 0\)"),
         (b"\xed\xa0\x80", r"is not UTF-8 \(byte 0xed at position 0\)"),  # a surrogate
     ],
@@ -120,10 +120,11 @@ def test_a_directory_and_a_path_through_a_file(tmp_path, path):
     ],
 )
 def test_the_system_refuses(path, monkeypatch, error, pattern):
-    def refuse(_):
+    def refuse(*_):
         raise error
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    path.write_text("text", encoding="utf-8")
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(UserError, match=f"{path} {pattern}"):
         read(path)
 

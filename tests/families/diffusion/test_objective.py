@@ -104,7 +104,7 @@ def test_the_loss_of_the_exact_denoiser_has_no_regret_and_is_the_bound_s_integra
     x = MEAN[None] + jnp.sqrt(VARIANCE)[None] * jax.random.normal(jax.random.key(1), (n, 3))
     keys = jax.random.split(jax.random.key(0), n)
     loss = jax.jit(make_diffusion_loss(settings, denoiser, SCHEDULES["cosine"], "point", exact))
-    value, (metrics, _) = loss({}, None, {"point": x}, keys)
+    value, (metrics, *_) = loss({}, None, {"point": x}, keys)
     assert float(metrics["regret"].total / n) == pytest.approx(0, abs=1e-3)
     # ½ ∫ snr E|x − x̂|² dλ = ½ Σ log((1 + e^max v)/(1 + e^min v))
     ends = [np.log1p(math.exp(end) * np.asarray(VARIANCE)).sum() for end in (-8.0, 8.0)]
