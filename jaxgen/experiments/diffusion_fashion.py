@@ -21,14 +21,15 @@ PRESET = Preset(
         log_snr_deviation=2.4,
         log_snr_max=13.0,
         label_dropout=0.1,
-        judge_examples=200,
-        judge_draws=16,
+        judge_examples=100,
+        judge_samples=500,
+        judge_draws=8,
         model=DiTConfig(num_layers=4, num_heads=4, model_size=128, hidden_size=512, patch_size=4),
         optimizer=OptimizerConfig(
             learning_rate=1e-3, schedule="cosine", decay_steps=2000, warmup_steps=100
         ),
         ema_decay=0.995,
-        sampling=DiffusionSampling(num_steps=20, guidance=1.5),
+        sampling=DiffusionSampling(sampler="dpm-solver++", guidance=1.5),
         log_every=100,
         checkpoint_every=1000,
         eval_every=2000,
