@@ -23,7 +23,9 @@ ROOMS = {  # a room, and the rooms that it may import beside its own and the sha
     "metrics": {"equations"},
     "families": {"equations", "costs", "data", "training", "layers", "models", "metrics"},
     "experiments": {"training", "models", "families"},
-    "book": {"equations", "catalog", "costs", "devices", "runs", "experiments", "families", "reader", "runner"},
+    "book": {
+        "equations", "catalog", "costs", "devices", "runs", "experiments", "families", "reader", "runner",
+    },
     "cli": {
         "catalog", "data", "training", "devices", "runs", "experiments", "families", "book", "reader",
         "runner",

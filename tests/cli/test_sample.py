@@ -24,7 +24,7 @@ class Silent(Experiment):
 
 def test_a_run_that_draws_nothing_is_named(tmp_path, monkeypatch):
     saved = reader.SavedRun(Run(tmp_path), "silent", Silent(), None)
-    monkeypatch.setattr(runner, "load_run", lambda folder: saved)
+    monkeypatch.setattr(reader, "load_run", lambda folder: saved)
     with pytest.raises(UserError, match=r"is a run of silent, which draws no samples\.$"):
         sample([str(tmp_path)])
 
