@@ -79,7 +79,7 @@ def find(name):
 
 @pytest.fixture(autouse=True)
 def presets(monkeypatch):
-    monkeypatch.setattr(runner, "find_preset", find)
+    monkeypatch.setattr(reader, "find_preset", find)
     monkeypatch.setattr(sys.modules["jaxgen.cli.train"], "find_preset", find)
     HANDED.clear()
 
@@ -90,7 +90,7 @@ def honest(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     patch = pytest.MonkeyPatch()
     with patch.context() as here:
-        here.setattr(runner, "find_preset", find)
+        here.setattr(reader, "find_preset", find)
         runner.start(find("teacher").experiment, "teacher", root, "teacher")
         runner.start(find("student").experiment, "student", root, "student")
     return root
