@@ -55,7 +55,7 @@ MODELS = {
 }
 
 
-@pytest.mark.results
+@pytest.mark.once
 @pytest.mark.parametrize("name", MODELS)
 def test_models_come_near_the_floor_and_never_below(name):
     """800 steps: within 0.02 nats of the floor, and not 3 standard errors of the difference below it."""
