@@ -24,6 +24,9 @@ def tiny(name: str) -> Experiment:
     }  # fmt: skip
     if hasattr(experiment, "seq_len"):
         changes |= {"seq_len": 8, "sampling": replace(experiment.sampling, max_tokens=8)}
+    if hasattr(experiment, "judge_draws"):
+        changes |= {"judge_samples": 32, "judge_examples": 8, "judge_draws": 2}
+        changes |= {"sampling": replace(experiment.sampling, count=4, num_steps=4)}
     return replace(experiment, **changes)
 
 
