@@ -276,7 +276,7 @@ def test_judging_and_drawing_say_that_the_teacher_has_changed(root):
 
 
 def train_student(root: Path, name: str, *devices: str | None) -> None:
-    runner.find_preset = find
+    reader.find_preset = find
     student = find("student").experiment
     runner.start(student, "student", root, name, runner.Devices(*devices))
 
