@@ -24,6 +24,7 @@ COMMANDS = [
 
 
 @pytest.mark.once
+@pytest.mark.usefixtures("optimised")
 def test_every_command_runs(tmp_path):
     """In the README's order, in a folder that sees train.py and the package."""
     (tmp_path / "train.py").symlink_to(ROOT / "train.py")

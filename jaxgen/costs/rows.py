@@ -48,7 +48,11 @@ def matmul(
     moved = "0" if on_chip else kept_bytes
     trained = "kernel" in gradients
     summed = tuple(contracted.split("·"))
-    outputs = times(*(letter for letter in kernel.split("·") if letter not in summed))
+    letters = kernel.split("·")
+    for letter in summed:  # once each: a kernel H·H has one H of inputs and one of outputs
+        if letter in letters:
+            letters.remove(letter)
+    outputs = times(*letters)
     backward = plus(
         kernel_bytes if "input" in gradients else "0",
         kernel_bytes if trained else "0",  # its gradient, written

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen import runner
+from jaxgen import reader, runner
 from jaxgen.data import Images, Shuffled, load
 from jaxgen.data.order import InOrder
 from jaxgen.devices import feed as feeding
@@ -30,7 +30,7 @@ COMPARISON = """
 import json
 from dataclasses import replace
 import jax, numpy as np
-from jaxgen import reader, runner
+from jaxgen import runner
 from jaxgen.devices.feed import make_feed
 from jaxgen.experiments.registry import find_preset
 from jaxgen.models.gpt.config import GPTConfig

@@ -87,7 +87,8 @@ def test_it_trains_is_killed_goes_on_samples_and_is_judged(name, tmp_path, data_
         assert reader.draw(saved, saved.experiment.sampling, seed=3).stat().st_size > 0
     judged = reader.judge(saved)
     assert judged == pytest.approx(
-        {key: value for key, value in expected[-1].items() if key == "step" or key[:5] == "eval/"}
+        {key: value for key, value in expected[-1].items() if key == "step" or key[:5] == "eval/"},
+        rel=1e-4,  # a regret is the small difference of two losses
     )
 
 

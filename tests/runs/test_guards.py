@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxgen import runner
+from jaxgen import reader, runner
 from jaxgen.devices.strategies import OneDevice
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
@@ -86,7 +86,7 @@ HANGS = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from jaxgen import reader, runner
+from jaxgen import runner
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.vae import family
 from jaxgen.runs.options import Guards

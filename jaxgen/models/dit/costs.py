@@ -1,7 +1,7 @@
 """What a DiT costs, from scaled z to its outputs.
 
 Rows of the matmuls, for each of L blocks (T patches of U numbers, S = T keys, D = N·H, F = 4D in the
-paper, M = 6D modulations, E = 2D of the last norm, W waves of λ, G = D in the noise's embedding):
+paper, M = 6D modulations, E = 2D of the last norm, Y waves of λ, G = D in the noise's embedding):
 
     query, key, value, out   2·B·T·D² each      scores, mix   2·B·T²·D each
     mlp in, out   2·B·T·D·F each                modulation    2·B·D·6D
@@ -28,7 +28,7 @@ def dit_rows(
     P, D = config.patch_size, config.model_size
     T, U = (height // P) * (width // P), P * P * channels
     sizes = {
-        "B": batch_size, "T": T, "S": T, "U": U, "O": U * outputs, "W": WAVES,
+        "B": batch_size, "T": T, "S": T, "U": U, "O": U * outputs, "Y": WAVES,
         "L": config.num_layers, "N": config.num_heads, "H": config.head_size, "D": D, "G": D,
         "F": config.hidden_size, "M": 6 * D, "E": 2 * D, "C": num_classes + 1,
     }  # fmt: skip
@@ -55,8 +55,8 @@ def dit_rows(
         backward=Cost("B·D", "4·C·D"), parameters="C·D", is_table=True,
     )  # fmt: skip
     return [
-        elementwise("waves of noise", sizes, "B·W", 2, 0),
-        *dense("noise in", "B", "W", "G", data=True),
+        elementwise("waves of noise", sizes, "B·Y", 2, 0),
+        *dense("noise in", "B", "Y", "G", data=True),
         smooth("noise", "B·G"),
         *dense("noise out", "B", "G", "D"),
         *([classes] if num_classes else []),

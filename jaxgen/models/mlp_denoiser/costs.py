@@ -1,9 +1,9 @@
 """What an MLP denoiser costs, from scaled z to its outputs.
 
-Rows of the matmuls, B examples of X numbers, I inputs (z and its waves), W waves of λ, O outputs,
+Rows of the matmuls, B examples of X numbers, I inputs (z and its waves), Y waves of λ, O outputs,
 M = 2D, G = D within the noise's embedding:
 
-    noise embedding   2·B·W·G + 2·B·G·D      modulations   2·B·D·M each, L + 1 of them
+    noise embedding   2·B·Y·G + 2·B·G·D      modulations   2·B·D·M each, L + 1 of them
     in 2·B·I·D        blocks  2·2·B·D·F each, L of them     out   2·B·D·O
 
 Peebles & Xie 2023, https://arxiv.org/abs/2212.09748, without attention.
@@ -31,7 +31,7 @@ def denoiser_rows(
     """Forward and backward; num_classes is 0 where the model is not told the class."""
     size = math.prod(shape)
     sizes = {
-        "B": batch_size, "X": size, "I": size * (1 + 2 * config.waves), "W": WAVES,
+        "B": batch_size, "X": size, "I": size * (1 + 2 * config.waves), "Y": WAVES,
         "L": config.num_layers, "D": config.model_size, "F": config.hidden_size,
         "G": config.model_size, "M": 2 * config.model_size,
         "O": size * outputs, "C": num_classes + 1,
@@ -60,8 +60,8 @@ def denoiser_rows(
     dropout = elementwise("dropout", sizes, "L·B·F", 2, 2, kept="L·B·F", item_bytes=1)
     waves = elementwise("waves of z", sizes, "B·I", 2, 0)
     return [
-        elementwise("waves of noise", sizes, "B·W", 2, 0),
-        *dense("noise in", "W", "G", data=True),
+        elementwise("waves of noise", sizes, "B·Y", 2, 0),
+        *dense("noise in", "Y", "G", data=True),
         smooth("noise", "B·G"),
         *dense("noise out", "G", "D"),
         *([classes] if num_classes else []),
