@@ -100,6 +100,6 @@ def _filled(shapes: Mapping[str, jax.ShapeDtypeStruct], sizes: Mapping[str, int]
     return {
         name: jax.random.randint(key, shape.shape, 0, sizes.get("V", 1))
         if shape.dtype == jnp.int32
-        else jax.random.normal(key, shape.shape) if math.prod(shape.shape) > 1 else jnp.ones(())
+        else jax.random.normal(key, shape.shape) if math.prod(shape.shape) > 1 else jnp.ones(shape.shape)
         for key, (name, shape) in zip(keys, shapes.items(), strict=True)
     }  # fmt: skip
