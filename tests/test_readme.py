@@ -24,6 +24,7 @@ COMMANDS = [
 
 
 @pytest.mark.once
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("optimised")
 def test_every_command_runs(tmp_path):
     """In the README's order, in a folder that sees train.py and the package."""
