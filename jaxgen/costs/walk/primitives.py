@@ -25,7 +25,7 @@ CALLS = {
 ARITHMETIC = _names(
     """
     add sub mul div rem max min neg abs sign floor ceil round clamp nextafter square add_any
-    select_n eq ne lt le gt ge is_finite
+    select_n eq ne lt le gt ge is_finite one_minus_square polynomial
     """
 )
 """One FLOP for each element of the result, where an operand is floating."""
