@@ -6,6 +6,7 @@ and gives NumPy arrays; `np.asarray` of one reads all of it.
 
 import hashlib
 import mmap
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,19 +23,19 @@ MOST_TOUCHED_BYTES = 2**26
 WHOLE_DIGEST_BYTES, BLOCK_BYTES, BLOCKS = 2**26, 2**16, 256
 
 
-class Lazy:
+class Lazy(ABC):
     """Rows along a first axis; a subclass reads those of an array of indices."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
 
+    @abstractmethod
     def read(self, indices: np.ndarray) -> np.ndarray:
         """The rows at indices of any shape, copied."""
-        raise NotImplementedError
 
+    @abstractmethod
     def digest(self) -> str:
         """What tells this content from another, see `digest_bytes`."""
-        raise NotImplementedError
 
     @property
     def ndim(self) -> int:
