@@ -16,8 +16,13 @@ def cache_folder() -> Path:
 
     Raises UserError where it cannot be written.
     """
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(os.environ.get(VARIABLE) or home / "jaxgen-data")
+    try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # no $HOME, and no entry of this user
+        home = None
+    if not os.environ.get(VARIABLE) and home is None:
+        raise UserError(f"There is no home directory for a cache: name a folder by ${VARIABLE}.")
+    folder = Path(os.environ.get(VARIABLE) or f"{home}/jaxgen-data")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
