@@ -1,5 +1,6 @@
-"""The command `python -m benchmarks NAME | all | costs | results | aot | scaling | peers`."""
+"""The command `python -m benchmarks NAME... | all | costs | results | aot | scaling | peers`."""
 
+import itertools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ class Options:
     """The output file; benchmarks/results/NAME.json where none is given."""
     short: bool = False
     """Few repetitions, small sizes: shows that everything runs; its figures mean little."""
+    sweeps: bool = True
+    """Batch, width, depth and devices around each experiment; without, it is measured as it is."""
 
 
 def main(args: list[str]) -> None:
@@ -42,12 +45,13 @@ def main(args: list[str]) -> None:
     elif args[0] in COMMANDS:
         COMMANDS[args[0]](args[1:])
     else:
-        name = args[0]
-        if name.startswith("-"):
+        names = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
+        if not names:
             raise UserError(f"Name a benchmark first: {', '.join(_known())}.")
-        if name not in _known():
-            raise UserError(f"There is no benchmark {name!r}; {did_you_mean(name, _known())}.")
-        run(name, parse(Options, args[1:], f"benchmarks {name}"))
+        for name in names:
+            if name not in _known():
+                raise UserError(f"There is no benchmark {name!r}; {did_you_mean(name, _known())}.")
+        run(names, parse(Options, args[len(names) :], f"benchmarks {' '.join(names)}"))
 
 
 def _known() -> list[str]:
@@ -60,7 +64,7 @@ def _benchmarks() -> list[str]:
 
 def _usage() -> str:
     return (
-        "usage: python -m benchmarks NAME [--json FILE] [--short]\n"
+        "usage: python -m benchmarks NAME ... [--json FILE] [--no-sweeps] [--short]\n"
         "       python -m benchmarks --compare A.json B.json\n"
         "       python -m benchmarks results [NAME ...] [--seeds 0 1 2]\n"
         "       python -m benchmarks costs EXPERIMENT | EQUATION [--help]\n"
@@ -80,7 +84,7 @@ def _compare(args: list[str]) -> None:
     print(render_comparison(*(read(Path(file)) for file in files)))
 
 
-def run(name: str, options: Options) -> None:
+def run(names: list[str], options: Options) -> None:
     """Measure, print and write; a result above its ceiling ends with status 1."""
     tune_allocator()
     from benchmarks.ledger.model import set_against
@@ -89,15 +93,15 @@ def run(name: str, options: Options) -> None:
     from benchmarks.measure.record import Record, markdown, write
     from benchmarks.measure.timing import compiling_anew
 
-    path = options.json or RESULTS / f"{name}{'-short' if options.short else ''}.json"
+    path = options.json or RESULTS / f"{'-'.join(names)}{'-short' if options.short else ''}.json"
     check_output(path)
-    chosen = ["equations", "attention", *SHORT_NAMES] if name == "all" else [name]
+    chosen = ["equations", "attention", *SHORT_NAMES] if names == ["all"] else names
     with compiling_anew():
         ceilings = find_ceilings(short=options.short)
         record = Record({}, options.short)
         for one in chosen:
             print(f"measuring {one} ...", file=sys.stderr, flush=True)
-            rows, exponents = _measure(one, options.short)
+            rows, exponents = _measure(one, options)
             record.rows += rows
             record.exponents += exponents
         # Before and after, since either may have been disturbed.
@@ -115,7 +119,8 @@ def run(name: str, options: Options) -> None:
         sys.exit(1)
 
 
-def _measure(name: str, short: bool) -> tuple[list[dict], list[dict]]:
+def _measure(name: str, options: Options) -> tuple[list[dict], list[dict]]:
+    short = options.short
     if name == "equations":
         from benchmarks.ledger.equations import run_equations
 
@@ -125,9 +130,11 @@ def _measure(name: str, short: bool) -> tuple[list[dict], list[dict]]:
 
         return run_attention(short=short)
     from benchmarks.ledger.devices import run_devices
-    from benchmarks.ledger.model import run_model
+    from benchmarks.ledger.model import measure_step, run_model
 
     experiment = find_experiment(name)
+    if not options.sweeps:
+        return [measure_step(name, "as trained", experiment, experiment.load(), short=short)], []
     rows, exponents = run_model(name, experiment, short=short)
     rows += run_devices(name, full_name(name), experiment, short=short)
     return rows, exponents

@@ -1,7 +1,8 @@
 """`python -m benchmarks.ledger.attention`: the three forms of attention over T, forward and backward.
 
 Each with every key seen, and causal. Time is measured in this process, peak memory in a fresh one for
-each length (`memory_analysis()` leaves out much of what XLA's CPU client allocates). On a CPU the fused
+each length (`memory_analysis()` leaves out much of what XLA's CPU client allocates): the process's on a
+CPU, the device's on an accelerator. On a CPU the fused
 form is the literal einsums: `jax.nn.dot_product_attention` has no kernel there, and its line says so.
 
 The mathematics of causal attention is T·(T + 1)/2 pairs; the walk shows what a form computes of them.
@@ -14,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.ledger.equations import costs, measured, with_gradients
-from benchmarks.measure.child import forget_peak, resident, run
+from benchmarks.measure.child import forget_peak, memory, run
 from benchmarks.measure.fit import fitted_exponent
 from jaxgen.catalog import EQUATIONS
 from jaxgen.catalog.attention import causal_attention_costs
@@ -96,7 +97,7 @@ def _on_cpu() -> bool:
 
 
 def peaks(form: str, causal: str, heads: str, head_size: str, *lengths: str) -> dict:
-    """Bytes by length: {"peak": {T: process's peak}, "growth": {T: peak above the idle process}}.
+    """Bytes by length: {"peak": {T: peak}, "growth": {T: peak above what the idle process holds}}.
 
     Of one forward and backward evaluation in a process of its own; lengths ascend.
     """
@@ -108,11 +109,11 @@ def peaks(form: str, causal: str, heads: str, head_size: str, *lengths: str) -> 
         sizes = (int(heads), length, int(head_size))
         shapes = jax.eval_shape(lambda sizes=sizes: arguments(*sizes))
         compiled = program.lower(*shapes).compile()
-        idle = resident("VmRSS")
+        idle = memory("VmRSS")
         forget_peak()
         given = arguments(*sizes)
         jax.block_until_ready(compiled(*given))
-        peak[length] = resident("VmHWM")
+        peak[length] = memory("VmHWM")
         growth[length] = peak[length] - idle
         del given
     return {"peak": peak, "growth": growth}

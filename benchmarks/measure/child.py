@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax
+
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -22,6 +24,8 @@ def run(module: str, function: str, *arguments: Any, devices: int = 1) -> Any:
     flags = environment.get("XLA_FLAGS", "")
     # Only the CPU backend heeds it: real accelerators are there or they are not.
     environment["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count={devices}".strip()
+    # This process may hold most of an accelerator's memory: the child takes what it needs of the rest.
+    environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     command = [sys.executable, "-m", "benchmarks.measure.child", module, function]
     done = subprocess.run(
         [*command, *map(str, arguments)],
@@ -41,6 +45,14 @@ def resident(field: str) -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(field))
     return 1024 * int(line.split()[1])
+
+
+def memory(field: str) -> int:
+    """`resident`, or what an accelerator's allocator says in its place: of now, or its peak so far."""
+    statistics = jax.local_devices()[0].memory_stats()
+    if statistics is None:  # a CPU
+        return resident(field)
+    return statistics["bytes_in_use" if field == "VmRSS" else "peak_bytes_in_use"]
 
 
 def forget_peak() -> None:

@@ -95,8 +95,12 @@ def fused(
     mask: Mask | None = None,
     *,
     causal: bool = False,
+    platform: str | None = None,
 ) -> Float[Array, "*B T U"]:
     """The platform's kernel. Arguments as in `literal`.
+
+    Args:
+      platform: whose; None: of the one that the program is compiled for.
 
     On a TPU jax's Pallas flash kernel, on a GPU cuDNN's flash attention, each where `kernel_fits`; else
     `jax.nn.dot_product_attention`, which is the literal einsums. It knows one head size: where U is not
@@ -113,9 +117,11 @@ def fused(
         mask, causal = visible(query, key, mask, causal=True), False
     default = functools.partial(nn_attention, mask=mask, causal=causal)
     fits = kernel_fits("tpu", T, S, H, query.dtype, masked=mask is not None)
-    if not fits or query.ndim != 4 or value.shape[-1] != H:
+    if platform not in ("tpu", None) or not fits or query.ndim != 4 or value.shape[-1] != H:
         return default(query, key, value)
     tpu = functools.partial(tpu_kernel, causal=causal)
+    if platform == "tpu":
+        return tpu(query, key, value)
     return lax.platform_dependent(query, key, value, tpu=tpu, default=default)
 
 

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax._src.cudnn import fused_attention_stablehlo
 
+from jaxgen.costs.walk.count import count
 from jaxgen.equations import attention_kernels
 from jaxgen.equations.attention_forms import literal
 from jaxgen.equations.attention_kernels import has_cudnn
@@ -40,7 +42,8 @@ BOTH = CAUSAL | MASKED
         ("cuda", "bfloat16", 64, 64, 64, CAUSAL, "fused"),
         ("cuda", "float16", 65, 65, 64, CAUSAL, "fused"),
         ("cuda", "float32", 64, 64, 64, CAUSAL, "literal"),
-        ("cuda", "float32", 1024, 1024, 64, CAUSAL, "blockwise"),
+        ("cuda", "float32", 1024, 1024, 64, CAUSAL, "literal"),
+        ("cuda", "float32", 8192, 8192, 64, CAUSAL, "blockwise"),
         ("cuda", "bfloat16", 64, 64, 36, CAUSAL, "literal"),
         ("cuda", "bfloat16", 64, 64, 136, CAUSAL, "literal"),
         ("cuda", "bfloat16", 64, 64, 64, BOTH, "fused"),
@@ -109,6 +112,18 @@ def test_cudnn_is_taken_where_jax_can_trace_it(monkeypatch):
     taken.clear()
     jax.eval_shape(lambda *x: attend(*x, causal=True), *qkv(64, head_size=64))
     assert taken == [("cudnn", 128)]  # float32: asked, and no kernel
+
+
+def test_what_cudnn_s_kernel_computes_is_counted(monkeypatch):
+    """Traced as on a GPU; backward computes the scores again, so five matmuls beside two."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(fused_attention_stablehlo, "check_cudnn_version", lambda: 91800)
+    monkeypatch.setattr(fused_attention_stablehlo, "check_compute_capability", lambda _: True)
+    arrays = [array.astype(jnp.bfloat16) for array in qkv(128, heads=3, head_size=64)]
+    total = lambda *x: attend(*x, causal=True).astype(jnp.float32).sum()  # noqa: E731
+    found = count(jax.grad(total, (0, 1, 2)), *arrays)
+    assert found.matmul_flops == 7 * 2 * 3 * 128 * 128 * 64
+    assert any("cuDNN" in note for note in found.notes)
 
 
 def test_without_a_mesh_nothing_is_split():

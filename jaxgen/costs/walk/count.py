@@ -103,14 +103,17 @@ def count_jaxpr(closed_jaxpr: Any, while_trips: Sequence[int] | None = None) -> 
     return total
 
 
-def xla_flops(function: Callable, *arguments: Any) -> float:
+def xla_flops(function: Callable, *arguments: Any) -> float | None:
     """XLA's own count of the same program as it is handed over, which takes each loop body once.
+
+    None on a GPU, whose backend counts only what it has compiled.
 
     Args:
       function: jitted or not. arguments: as for `count`. Nothing is compiled.
     """
     jitted: Any = function if hasattr(function, "lower") else jax.jit(function)
-    return float(jitted.lower(*arguments).cost_analysis()["flops"])
+    analysis = jitted.lower(*arguments).cost_analysis()
+    return None if analysis is None else float(analysis["flops"])
 
 
 def _walk_closed(closed: Any, inputs: list[int | None], trips: Iterator[int]) -> Count:
@@ -160,6 +163,8 @@ def _equation(eqn: Any, known: dict, trips: Iterator[int]) -> Count:
         return _dot(eqn)
     if name == "conv_general_dilated":
         return _convolution(eqn)
+    if name in primitives.CUDNN:
+        return _cudnn(eqn)
     return _elementwise(eqn)
 
 
@@ -214,6 +219,15 @@ def _dot(eqn: Any) -> Count:
     if not contracted:
         return Count(elementwise_flops=result.size)
     return Count(dot_flops=2 * result.size * math.prod(left.shape[axis] for axis in contracted))
+
+
+def _cudnn(eqn: Any) -> Count:
+    """As if every pair of query (B, T, N, H) and key (B, S, ., H) were computed."""
+    (B, T, N, H), S = eqn.invars[0].aval.shape, eqn.invars[1].aval.shape[1]
+    return Count(
+        dot_flops=2 * B * N * T * S * H * primitives.CUDNN[eqn.primitive.name],
+        notes=frozenset({"cuDNN's attention: all pairs, backward with its scores again"}),
+    )
 
 
 def _convolution(eqn: Any) -> Count:

@@ -87,6 +87,9 @@ FREE = _names(
 )
 """Data movement, integer and bit work, random bits, communication: no FLOPs."""
 
+CUDNN = {"dot_product_attention_fwd_wrapper": 2, "dot_product_attention_bwd_wrapper": 5}
+"""cuDNN's attention, and its matmuls of T by S by H: backward computes the scores again."""
+
 HEAVY = _names(
     """
     ragged_dot ragged_dot_general fft cholesky triangular_solve lu qr householder_product svd
