@@ -9,7 +9,9 @@ PRESET = Preset(
     summary="nanoGPT's larger character model of Shakespeare, 10.7 M parameters.",
     papers=("Radford et al. 2019 (GPT-2)", "Karpathy 2022, nanoGPT (recipe)"),
     notes="nanoGPT reports 1.4697 nats, its best estimate on the held-out tenth; forms with rotary "
-    "positions end near 1.465.",
+    "positions end near 1.465. Run on one NVIDIA H200 with seed 0 (jax 0.11.2, 77 s of training): 1.471 "
+    "at step 1,500, the lowest of ten evaluations of the whole tenth; then it learns the text by heart, "
+    "1.715 at 5,000, so keep the best checkpoint.",
     experiment=Language(
         steps=5000,
         batch_size=64,
