@@ -362,7 +362,7 @@ def test_what_a_prototype_can_do_wrong_is_one_sentence(tmp_path, call, message):
 def start(folder, *flags, devices=1):
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "JAX_NUM_CPU_DEVICES": str(devices),
     }  # fmt: skip
     return subprocess.Popen(
         [sys.executable, str(PROTOTYPE), *flags], cwd=folder, env=environment, text=True,

@@ -292,11 +292,10 @@ def assert_like_one_device(root, name):
 
 
 def test_four_devices_train_as_one(root):
-    flags = "--xla_force_host_platform_device_count=4"
     cases = ["pmap", "mesh", "mesh:data=2,fsdp=2"]
     done = subprocess.run(
         [sys.executable, __file__, str(root), *cases],
-        capture_output=True, text=True, env=os.environ | {"XLA_FLAGS": flags},
+        capture_output=True, text=True, env=os.environ | {"JAX_NUM_CPU_DEVICES": "4"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for case in cases:

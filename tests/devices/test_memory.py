@@ -47,7 +47,7 @@ def bytes_by_plan():
 
 @pytest.fixture(scope="module")
 def found():
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2"}
     done = subprocess.run(
         [sys.executable, __file__], capture_output=True, text=True, env=environment
     )

@@ -94,7 +94,7 @@ def test_one_device_and_eight_train_alike_and_the_state_comes_back(name, moments
     Under Muon a rounding of a small singular value grows up to 485 times, and its Adam's first steps
     are nearly signs: found is 2e-6. SGD has nothing that grows: 7e-9.
     """
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}
     done = subprocess.run(
         [sys.executable, "-c", COMPARISON, name, str(tmp_path)],
         capture_output=True, text=True, env=environment,

@@ -98,7 +98,7 @@ print(json.dumps(found))
 @pytest.mark.parametrize("families", [["vae"], ["gan"], ["gpt", "gpt bfloat16"]])
 def test_one_device_and_eight_train_alike(families):
     """Pieces of a third of the batch on top, which one device does not take."""
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}
     done = subprocess.run(
         [sys.executable, "-c", COMPARISON, *families],
         capture_output=True, text=True, env=environment,
@@ -190,8 +190,7 @@ for count in (1, 8):
 
 def test_a_generator_that_reads_no_data_is_split_as_the_batch_is():
     """Of both players' updates a device computes its share, and the optimiser's work for all."""
-    flags = "--xla_force_host_platform_device_count=8"
-    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}
     command = [sys.executable, "-c", SHARE]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     whole, share = map(float, done.stdout.split())

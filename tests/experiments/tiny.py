@@ -20,6 +20,7 @@ def tiny(name: str) -> Experiment:
     experiment = find_preset(name).experiment
     changes = {
         "steps": STEPS, "batch_size": 4, "log_every": 1, "checkpoint_every": 2, "eval_every": STEPS,
+        "eval_batches": 2,
         "model": experiment.model.scaled(width=WIDTH, depth=1),
     }  # fmt: skip
     if hasattr(experiment, "seq_len"):

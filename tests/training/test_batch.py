@@ -93,7 +93,7 @@ CUTS = {"whole": (1, 1), "devices": (4, 1), "pieces": (1, 3), "both": (4, 3)}
 
 @pytest.fixture(scope="module")
 def answers():
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "4"}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps([VALUES.tolist(), CODES.tolist()])],
         capture_output=True, text=True, env=environment,

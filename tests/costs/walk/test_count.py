@@ -213,7 +213,7 @@ print(jax.device_count(), count(step, x).dot_flops)
 
 
 def test_pmap_counts_all_devices():
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2"}
     done = subprocess.run(
         [sys.executable, "-c", PMAP], env=environment, capture_output=True, text=True, check=True
     )
