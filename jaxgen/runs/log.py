@@ -77,10 +77,17 @@ def plot_curves(run: Run) -> Path | None:
     panels = [name for name in names if name not in ("step", "seconds")]
     if not panels:
         return None
-    figure = Figure(figsize=(4.5 * min(len(panels), 3), 3 * -(-len(panels) // 3)), layout="tight")
+    columns, rows = min(len(panels), 3), -(-len(panels) // 3)
+    width, height = 4.5 * columns, 3 * rows
+    figure = Figure(figsize=(width, height))
+    # In inches, since to have matplotlib find them costs as much as the drawing.
+    figure.subplots_adjust(
+        left=0.6 / width, right=1 - 0.15 / width, bottom=0.5 / height, top=1 - 0.35 / height,
+        wspace=0.2, hspace=0.4,
+    )  # fmt: skip
     FigureCanvasAgg(figure)
     for index, panel in enumerate(panels):
-        axes = figure.add_subplot(-(-len(panels) // 3), min(len(panels), 3), index + 1)
+        axes = figure.add_subplot(rows, columns, index + 1)
         for name, label, style in ((panel, "training", "-"), (f"eval/{panel}", "held out", "o-")):
             points = [(line["step"], line[name]) for line in lines if name in line]
             if points:
