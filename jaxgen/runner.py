@@ -160,7 +160,7 @@ def adopt(experiment: Experiment, experiment_name: str, root: Path, name: str, f
     state = state._replace(params=params, ema=ema, step=jnp.int32(experiment.steps))
     spec = data.spec.to_json() | {"content": content(data)}
     run = create_run(root, name, experiment_name, to_json(experiment), spec)
-    with checkpoints_of(run, experiment_name, experiment) as checkpoints:
+    with _writing(run), checkpoints_of(run, experiment_name, experiment) as checkpoints:
         checkpoints.save(state)
     return run
 

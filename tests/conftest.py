@@ -23,7 +23,8 @@ for name, value in SETTINGS.items():
     os.environ.setdefault(name, value)
 GIVEN_FLAGS = os.environ.get("XLA_FLAGS", "")
 if jax.__version_info__ < (0, 11):
-    # The older code generator of XLA:CPU compiles a GPT's step in a third of the time.
+    # The older code generator of XLA:CPU compiles a GPT's step in a third of the time. Two programs of
+    # one mathematics may round otherwise under it: who compares their bits asks for `usual_compiler`.
     os.environ["XLA_FLAGS"] = f"{GIVEN_FLAGS} --xla_cpu_use_fusion_emitters=false"
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
@@ -73,3 +74,11 @@ def optimised():
         jax.config.update("jax_disable_most_optimizations", False)
         yield
         jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture(scope="module")
+def usual_compiler():
+    """For processes that a module starts and whose bits it compares."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", GIVEN_FLAGS)
+        yield
