@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.aot import topology
-from benchmarks.ledger import devices
+from benchmarks.ledger import devices, model
 from benchmarks.select import find_experiment
 from jaxgen.errors import UserError
 
@@ -58,6 +58,31 @@ def test_a_short_run_writes_numbers_table_and_pictures(results):
 def test_a_result_compared_with_itself_has_ratios_of_one(results, capsys):
     cli.main(["--compare", str(results), str(results)])
     assert "| vae | as trained | 1.000 | - |" in capsys.readouterr().out
+
+
+def test_several_are_measured_as_they_are_in_one_file(monkeypatch, tmp_path, capsys):
+    """No sweep and no other device; XLA has no count of its own on a GPU."""
+
+    def measure_step(name, case, experiment, data, *, short):
+        assert short and data.spec.shape == (8, 8, 1)
+        times = dict.fromkeys(
+            ("median_seconds", "low_seconds", "high_seconds", "best_seconds"), 1.0
+        )
+        work = {"mathematics_flops": 10**9, "least_bytes": 10**6, "touched_bytes": 10**6}
+        return (
+            {"benchmark": name, "case": case, "dtype": "float32", "xla_flops": None} | times | work
+        )
+
+    monkeypatch.setattr(model, "measure_step", measure_step)
+    path = tmp_path / "both.json"
+    cli.main(["vae", "gan", "--no-sweeps", "--short", "--json", str(path)])
+    rows = json.loads(path.read_text())["rows"]
+    assert [(row["benchmark"], row["case"]) for row in rows] == [
+        ("vae", "as trained"), ("gan", "as trained"),
+    ]  # fmt: skip
+    assert (
+        all(0 < row["fraction"] < 1 for row in rows) and "| vae | as tr" in capsys.readouterr().out
+    )
 
 
 def test_devices_double_up_to_the_cores(monkeypatch):
