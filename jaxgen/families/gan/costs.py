@@ -13,6 +13,7 @@ from jaxgen.costs.formula import times
 from jaxgen.costs.optimizers import optimizer_rows
 from jaxgen.costs.rows import elementwise
 from jaxgen.costs.table import Cost, Row, Table
+from jaxgen.families.gan.names import CLIPPED
 from jaxgen.models.base import ModelConfig
 
 # Operations on each pair of logits in the discriminator's loss, forward and backward, then on each
@@ -21,6 +22,15 @@ LOSS_OPERATIONS = {
     "non-saturating": ((8, 5), (4, 3)),
     "saturating": ((8, 5), (4, 3)),
     "wasserstein": ((1, 1), (1, 1)),
+    "wasserstein-gp": ((1, 1), (1, 1)),
+    "hinge": ((5, 3), (1, 1)),
+    "least-squares": ((6, 4), (3, 2)),
+}
+MENDED = {  # a mistake costs what its correction does
+    "gan.minimax:as-printed": "saturating",
+    "gan.wasserstein-value:as-printed": "wasserstein",
+    "gan.wasserstein-critic-loss:as-printed": "wasserstein",
+    "gan.label-smoothing:as-printed": "non-saturating",
 }
 SMOOTHED_OPERATIONS = (21, 16)  # four softplus, weighed
 
@@ -30,16 +40,21 @@ def gan_step(
     optimizers: Mapping[str, Any],
     *,
     batch_size: int,
-    pixels: int,
+    shape: tuple[int, ...],
     loss: str = "non-saturating",
     label_smoothing: str = "none",
     discriminator_steps: int = 1,
     ema: bool = False,
+    pack: int = 1,
 ) -> Table:
-    """The table of one training step: the discriminator's updates, then the generator's."""
-    rows, sizes = model.costs(batch_size=batch_size, pixels=pixels), {"B": batch_size}
-    critic, generated = LOSS_OPERATIONS[loss]
-    if label_smoothing != "none":
+    """The table of one training step: the discriminator's updates, then the generator's.
+
+    In packs of `pack` examples, of which each has one logit.
+    """
+    rows = model.costs(batch_size=batch_size, shape=shape, pack=pack)
+    sizes = {"B": batch_size // pack}
+    critic, generated = LOSS_OPERATIONS[MENDED.get(loss, loss)]
+    if label_smoothing != "none" or loss == "gan.label-smoothing:as-printed":
         critic = SMOOTHED_OPERATIONS
     g_rows = [
         *rows.generator("G update: generator", trained=True),
@@ -53,7 +68,7 @@ def gan_step(
         name = "D update" if discriminator_steps == 1 else f"D update {i + 1}"
         update = _discriminator_update(
             name, rows, sizes, critic, optimizers["discriminator"],
-            clips=loss == "wasserstein", ema=ema and last,
+            clips=loss in CLIPPED, ema=ema and last,
         )  # fmt: skip
         # The parameters and their moments are counted once.
         again = [replace(row, parameters="0", state_bytes="0") for row in update]

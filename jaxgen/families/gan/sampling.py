@@ -1,16 +1,14 @@
-"""Images from a GAN's generator."""
+"""Examples from a GAN's generator."""
 
+from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
 
 def sample_gan(
-    generator: nn.Module, params: Any, key: Any, count: int
-) -> Float[Array, "count height width C"]:
-    """z ~ N(0, I), then x = G(z)."""
-    return generator.apply(
-        {"params": params}, jax.random.normal(key, (count, generator.latent_size))
-    )
+    apply: Callable, weights: Any, key: Any, count: int, latent_size: int
+) -> Float[Array, "count *shape"]:
+    """z ~ N(0, I), then x = G(z); apply(weights, noise) is the generator."""
+    return apply(weights, jax.random.normal(key, (count, latent_size)))
