@@ -20,7 +20,7 @@ Lim & Ye 2017, "Geometric GAN", https://arxiv.org/abs/1705.02894
 Mao et al. 2017, "Least squares GANs", https://arxiv.org/abs/1611.04076
     (14) L_D = ½ (D(x) − 1)² + ½ D(G(z))²,  L_G = ½ (D(G(z)) − 1)²    labels 0 and 1
 Goodfellow et al. 2014 again
-    (15) l*(x) = log p_data(x) − log p_model(x), so that D* = p_data / (p_data + p_model)    proposition 1
+    (15) l*(x) = log p_data(x) − log p_model(x), D* = p_data / (p_data + p_model)    proposition 1
     with which V = 2 JS(p_data ‖ p_model) − log 4, at least −log 4    theorem 1
 
 What keeps a critic smooth is in `gan_penalties`.

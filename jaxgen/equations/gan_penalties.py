@@ -75,9 +75,7 @@ def _unit(vector: Float[Array, " n"]) -> Float[Array, " n"]:
     return vector / jnp.sqrt(jnp.sum(jnp.square(vector)) + TINY)
 
 
-def noise_deviation(
-    done: Float[Array, ""], start: float, end: float
-) -> Float[Array, ""]:
+def noise_deviation(done: Float[Array, ""], start: float, end: float) -> Float[Array, ""]:
     """Eq. (6): s falls from `start` to `end` by equal factors while `done` goes from 0 to 1; then 0.
 
     Equal factors, since modes of every width are to be told apart on the way.

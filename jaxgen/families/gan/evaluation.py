@@ -65,7 +65,9 @@ def make_point_evaluation(
         fake, real_logits, fake_logits = verdicts(weights, noise, real["point"])
         found = mode_metrics(np.asarray(fake), np.asarray(mixture.centres), mixture.deviation)
         far = jnp.full(1, -1e4)
-        value = gan.minimax_value(real_logits, far).mean() + gan.minimax_value(-far, fake_logits).mean()
+        value = (
+            gan.minimax_value(real_logits, far).mean() + gan.minimax_value(-far, fake_logits).mean()
+        )
         accuracy = _accuracy(real_logits, fake_logits)
         return {**found, "value": float(value), "discriminator_accuracy": accuracy}
 

@@ -191,7 +191,7 @@ class Adversarial(Experiment):
         for flag, given in steadied.items():
             if given:
                 raise UserError(
-                    f"{flag} has no cost table: nobody has written down what it costs; leave it out here."
+                    f"{flag} has no cost table: nobody has written it down; leave it out here."
                 )
         return gan_step(
             self.model, self.optimizers,

@@ -16,8 +16,8 @@ AS_PRINTED: Mapping[str, str] = MappingProxyType(
         " for ever",
         "gan.wasserstein-critic-loss:as-printed": "the critic raises the scores of real and generated"
         " data alike, and tells the generator nothing",
-        "gan.label-smoothing:as-printed": "a label of 0.1 for generated data rewards samples far from all"
-        " real ones",
+        "gan.label-smoothing:as-printed": "a label of 0.1 for generated data keeps up"
+        " the scores of samples far from all real ones",
     }
 )
 """The documents' mistakes that can be trained with, and what comes of each."""

@@ -55,4 +55,3 @@ def _matrix(kernel: Float[Array, "*I O"]) -> Float[Array, "inputs O"]:
 def _next(kernel: Float[Array, "*I O"], right: Float[Array, " O"]) -> dict[str, Array]:
     left, right = gan_penalties.power_iteration(_matrix(kernel), right)
     return {"left": left, "right": right}
-

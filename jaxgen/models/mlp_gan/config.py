@@ -56,7 +56,7 @@ class MLPGANConfig(ModelConfig):
             both = (both[0][:1] * depth,) * 2
         return replace(self, generator_sizes=both[0], discriminator_sizes=both[1])
 
-    def costs(self, **sizes: int) -> Any:
+    def costs(self, **sizes: Any) -> Any:
         """The rows of each pass of each player, see `costs.PlayerRows`."""
         from jaxgen.models.mlp_gan.costs import PlayerRows
 

@@ -41,9 +41,7 @@ class MLPDiscriminator(nn.Module):
     waves: int = 0
 
     @nn.compact
-    def __call__(
-        self, example: Float[Array, "B *shape"], dropout_keys=None
-    ) -> Float[Array, " B"]:
+    def __call__(self, example: Float[Array, "B *shape"], dropout_keys=None) -> Float[Array, " B"]:
         """The logit that an example is real; dropout_keys (B,) switch dropout on."""
         mlp = MLP(self.hidden_sizes, 1, self.dropout)
         numbers = with_waves(example.reshape(example.shape[0], -1), self.waves)
