@@ -37,7 +37,7 @@ def _norm_rows(sizes: Sizes) -> list[Row]:
     return [
         matmul("W right", sizes, "I·O", "O", result="I", gradients=("input",)),
         matmul("left (W right)", sizes, "I", "I", result="", gradients=(), kept=False),
-        elementwise("left rightᵀ", sizes, "I·O", 0, 1),
+        elementwise("quotient, left rightᵀ", sizes, "I·O", 1, 5),
     ]
 
 
@@ -137,7 +137,7 @@ ENTRIES = (
             "algorithm 1",
             "https://arxiv.org/abs/1802.05957",
         ),
-        gan_penalties.spectral_norm,
+        gan_penalties.spectrally_normalised,
         Example(
             {"kernel": ((3.0, 0.0), (0.0, 1.0)), "left": (1.0, 0.0), "right": (1.0, 0.0)},
             ("kernel",),

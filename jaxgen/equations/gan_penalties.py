@@ -60,15 +60,15 @@ def power_iteration(
     return left, _unit(left @ kernel)
 
 
-def spectral_norm(
+def spectrally_normalised(
     kernel: Float[Array, "I O"], left: Float[Array, " I"], right: Float[Array, " O"]
-) -> Float[Array, ""]:
-    """Eq. (5): `leftᵀ W right`, the largest singular value once the vectors have converged.
+) -> Float[Array, "I O"]:
+    """Eq. (5): `W / (leftᵀ W right)`, whose layer stretches nothing once the vectors have converged.
 
-    By which to divide a kernel so that its layer stretches nothing. The vectors are constants: the
-    gradient with respect to the kernel is then left rightᵀ, that of the singular value itself.
+    The vectors are constants: the divisor's gradient by the kernel is then left rightᵀ, that of the
+    singular value itself.
     """
-    return left @ (kernel @ right)
+    return kernel / (left @ (kernel @ right))
 
 
 def _unit(vector: Float[Array, " n"]) -> Float[Array, " n"]:

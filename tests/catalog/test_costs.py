@@ -54,7 +54,7 @@ def test_the_table_s_arrays_by_hand():
         "gan.generator": (B * Z + Z * G1 + G1 + G1 * X + X, 0, B * X),
         "gan.wasserstein-value": (2 * B + 1, 0, B),  # 1: the Lipschitz constant
         "gan.label-smoothing": (2 * B, 0, B),
-        "gan.spectral-norm": (math.prod(matrix) + sum(matrix), 0, 1),
+        "gan.spectral-norm": (math.prod(matrix) + sum(matrix), 0, math.prod(matrix)),
         "vae.encoder": (3 * B * X, 0, B),
         "lm.cross-entropy": (B * T * V, B * T, B),
         "lm.sampling": (B * V, 0, B * V),

@@ -37,8 +37,8 @@ def normalised(params: Any, vectors: Any) -> Any:
         if name not in vectors:
             return leaf
         own = jax.lax.stop_gradient(vectors[name])
-        norm = gan_penalties.spectral_norm(_matrix(leaf), own["left"], own["right"])
-        return leaf / norm
+        matrix = gan_penalties.spectrally_normalised(_matrix(leaf), own["left"], own["right"])
+        return matrix.reshape(leaf.shape)
 
     return jax.tree_util.tree_map_with_path(divide, params)
 
