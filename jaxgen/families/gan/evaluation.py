@@ -15,7 +15,13 @@ MAX_PIXELS = 4096
 
 
 def make_gan_evaluation(
-    apply: Callable, judge: Callable, latent_size: int, num_samples: int = 4096, *, pack: int = 1
+    apply: Callable,
+    judge: Callable,
+    latent_size: int,
+    num_samples: int = 4096,
+    *,
+    pack: int = 1,
+    of_sets: Callable | None = None,
 ) -> Callable:
     """`evaluate(weights, dataset) -> metrics` on num_samples images from a fixed key.
 
@@ -27,6 +33,7 @@ def make_gan_evaluation(
 
     Args:
       apply: (weights, noise) -> images. judge: (weights, images, in packs) -> logits.
+      of_sets: (weights, held-out images) -> further metrics, see `families/judge.py`.
     """
     verdicts = _make_verdicts(apply, judge, pack)
 
@@ -38,7 +45,7 @@ def make_gan_evaluation(
         metrics = {"discriminator_accuracy": _accuracy(real_logits, fake_logits)}
         if len(real) > 1 and real.shape[1] <= MAX_PIXELS:
             metrics["pixel_frechet"] = frechet_distance(real, fake)
-        return metrics
+        return metrics | (of_sets(weights, image) if of_sets else {})
 
     return evaluate
 

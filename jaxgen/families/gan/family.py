@@ -233,8 +233,29 @@ class GAN(Adversarial, OfImages):
             images = sample_gan(apply, weights, key, self.sampling.count, latent_size)
             return save_grid(images, path)
 
-        evaluate = make_gan_evaluation(apply, judge, latent_size, pack=self.pack)
-        return {"evaluate": evaluate, "sample": sample, "best": "eval/pixel_frechet"}
+        of_sets = self._of_sets(trained, apply, latent_size)
+        evaluate = make_gan_evaluation(apply, judge, latent_size, pack=self.pack, of_sets=of_sets)
+        best = f"frechet[{self.judge.run}]" if of_sets else "pixel_frechet"
+        return {"evaluate": evaluate, "sample": sample, "best": f"eval/{best}"}
+
+    def _of_sets(self, trained: Mapping, apply: Callable, latent_size: int) -> Callable | None:
+        """`(weights, held-out images) -> metrics` by the classifier's features; None without one."""
+        if "judge" not in trained:
+            return None
+        import numpy as np
+
+        from jaxgen.families.gan.sampling import sample_in_pieces
+        from jaxgen.families.judge import make_judge, set_metrics
+
+        own, run = make_judge(trained["judge"], self.judge.run), self.judge.run
+
+        def of_sets(weights, real):
+            drawn = sample_in_pieces(apply, weights, self.judge_samples, latent_size)
+            train = self.load().train  # for the floor
+            places = np.arange(min(self.judge_samples, train.num_examples))
+            return set_metrics(own, run, drawn, real, train.take(train.arrays, places)["image"])
+
+        return of_sets
 
 
 @dataclass(frozen=True)
