@@ -1,12 +1,12 @@
-"""The transposed convolution, which spreads each pixel over a kernel's places, in forms of one signature.
+"""The transposed convolution, which spreads each pixel over a kernel's places, in several forms.
 
     (1) y[i, j, o] = Σ x[a, b, c] k[u, v, c, o]  over all  s a + u − p = i,  s b + v − q = j,  and c
     (2) Y = x k,  Y[a, b, (u, v, o)];  y is Y's kernels laid side by side, s apart, and added
 
 Eq. (1) is the adjoint of Eq. (1) of `convolution`, "same" there: an image of s I · s J pixels has I · J
 places, and what each place reads it now writes. Dumoulin & Visin 2016, "A guide to convolution
-arithmetic for deep learning", chapter 4, https://arxiv.org/abs/1603.07285, where K − s pixels are cut off
-around the whole, the odd one behind. Eq. (2) is the unrolled form, one product of matrices.
+arithmetic for deep learning", chapter 4, https://arxiv.org/abs/1603.07285. Of the whole K − s pixels are
+cut off, the odd one behind. Eq. (2) is the unrolled form, one product of matrices.
 
 Shape letters: B batch, C channels in, O channels out; an image is I·J pixels, a kernel K·L.
 """
@@ -34,15 +34,14 @@ def literal(image: Image, kernel: Kernel, stride: int = 2) -> Result:
       ValueError: the kernel is smaller than the stride, and would leave gaps.
     """
     K, L = _sides(kernel, stride)
-    B, I, J, _ = image.shape
-    whole = jnp.zeros(
-        (B, (I - 1) * stride + K, (J - 1) * stride + L, kernel.shape[-1]), image.dtype
-    )
+    height, width = ((size - 1) * stride for size in image.shape[1:3])
+    shape = (image.shape[0], height + K, width + L, kernel.shape[-1])
+    whole = jnp.zeros(shape, image.dtype)
     for u in range(K):
         for v in range(L):
             part = jnp.einsum("BIJC,CO->BIJO", image, kernel[u, v])
-            rows = slice(u, u + (I - 1) * stride + 1, stride)
-            columns = slice(v, v + (J - 1) * stride + 1, stride)
+            rows = slice(u, u + height + 1, stride)
+            columns = slice(v, v + width + 1, stride)
             whole = whole.at[:, rows, columns].add(part)
     return _cut(whole, image, kernel, stride)
 
@@ -54,17 +53,17 @@ def overlap_add(image: Image, kernel: Kernel, stride: int = 2) -> Result:
     laid out by a reshape alone.
     """
     K, L = _sides(kernel, stride)
-    B, I, J, C = image.shape
-    M, N, O = -(-K // stride), -(-L // stride), kernel.shape[-1]
+    batch, height, width, channels = image.shape
+    M, N, features = -(-K // stride), -(-L // stride), kernel.shape[-1]
     padded = jnp.pad(kernel, ((0, M * stride - K), (0, N * stride - L), (0, 0), (0, 0)))
-    matrix = padded.transpose(2, 0, 1, 3).reshape(C, -1)
+    matrix = padded.transpose(2, 0, 1, 3).reshape(channels, -1)
     spread = jnp.einsum("BIJC,CP->BIJP", image, matrix)
-    squares = spread.reshape(B, I, J, M, stride, N, stride, O)
+    squares = spread.reshape(batch, height, width, M, stride, N, stride, features)
     parts = []
     for m in range(M):
         for n in range(N):
             part = squares[:, :, :, m, :, n].transpose(0, 1, 3, 2, 4, 5)
-            part = part.reshape(B, I * stride, J * stride, O)
+            part = part.reshape(batch, height * stride, width * stride, features)
             above, left = m * stride, n * stride
             below, right = (M - 1 - m) * stride, (N - 1 - n) * stride
             parts.append(jnp.pad(part, ((0, 0), (above, below), (left, right), (0, 0))))

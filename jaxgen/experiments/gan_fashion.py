@@ -6,7 +6,7 @@ from jaxgen.models.dcgan.config import DCGANConfig
 from jaxgen.training.config import OptimizerConfig
 
 ADAM = OptimizerConfig(
-    learning_rate=5e-4, beta1=0.5, beta2=0.99, schedule="cosine", decay_steps=3000
+    learning_rate=5e-4, beta1=0.5, beta2=0.99, schedule="cosine", decay_steps=2000
 )
 
 PRESET = Preset(
@@ -17,11 +17,11 @@ PRESET = Preset(
         "Yazıcı et al. 2019 (average)",
         "Xiao et al. 2017 (data)",
     ),
-    notes="With --judge.run NAME of a run of classifier-fashion its features judge the samples. One step "
-    "a dispatch: on a CPU a convolution's gradient is slow inside a loop.",
-    minutes=10.0,
+    notes="With --judge.run NAME of a run of classifier-fashion its features judge the samples. One "
+    "step a dispatch: on a CPU a convolution's gradient is slow inside a loop.",
+    minutes=6.0,
     experiment=GAN(
-        steps=3000,
+        steps=2000,
         batch_size=64,
         data="fashion-mnist",
         spectral_norm=True,
@@ -32,7 +32,7 @@ PRESET = Preset(
         ema_decay=0.995,
         log_every=100,
         checkpoint_every=1000,
-        eval_every=1500,
+        eval_every=2000,
         steps_per_dispatch=1,
     ),
 )

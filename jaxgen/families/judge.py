@@ -63,8 +63,8 @@ def set_metrics(judge: Callable, run: str, drawn: Any, real: Any, train: Any) ->
     few, size = min(len(features), len(of_real), len(of_train)), features.shape[1]
     if few <= size:
         raise UserError(
-            f"A Fréchet distance of {size} features needs more than {size} images on each side, and there "
-            f"are {few}: give --judge-samples {size + 1} or more, and as many held-out images."
+            f"A Fréchet distance of {size} features needs more than {size} images on each side, and "
+            f"there are {few}: give --judge-samples {size + 1} or more, and as many held-out images."
         )
     found = {
         "frechet": frechet_distance(of_real, features),

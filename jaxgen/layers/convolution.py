@@ -40,7 +40,7 @@ class Convolution(nn.Module):
 
 
 class TransposedConvolution(nn.Module):
-    """Eq. (1) of `jaxgen/equations/transposed_convolution.py` and a bias: an image `stride` times larger.
+    """Eq. (1) of `jaxgen/equations/transposed_convolution.py` and a bias; `stride` times larger.
 
     Attributes as of `Convolution`.
     """

@@ -4,8 +4,8 @@
 (2) d = E k(x, x') + E k(y, y') − 2 E k(x, y),  x ≠ x', y ≠ y'
 
 Bińkowski et al. 2018, "Demystifying MMD GANs", section 4, https://arxiv.org/abs/1801.01401, where it is
-called KID with the features of InceptionV3; Gretton et al. 2012, lemma 6, for Eq. (2) without bias, which
-may be a little below 0. In float64.
+called KID with the features of InceptionV3; Gretton et al. 2012, lemma 6, for Eq. (2) without bias,
+which may be a little below 0. In float64.
 """
 
 import numpy as np

@@ -48,9 +48,9 @@ class DCGANConfig(ModelConfig):
         height, width = shape[:2]
         if len(shape) != 3 or height % halvings or width % halvings:
             raise UserError(
-                f"--model.channels has {len(self.channels)} convolutions, each of which halves an image, "
-                f"and images of {' x '.join(map(str, shape[:2]))} are no multiple of {halvings}: give "
-                "fewer, or --resize them."
+                f"--model.channels has {len(self.channels)} convolutions, each of which halves an "
+                f"image, and {' x '.join(map(str, shape[:2]))} are no multiples of {halvings}: give "
+                "fewer, or --resize the images."
             )
         return height // halvings, width // halvings
 

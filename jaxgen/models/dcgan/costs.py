@@ -1,8 +1,8 @@
 """What a pass of each player of a DCGAN costs.
 
-Letters: Z noise; G's images H0·W0 (the smallest), H1·W1 and so on with C0, C1, ... channels, the last ones
-those of the image; D's Y0·V0 (the image), Y1·V1, ... with E0, E1, ... channels; K a kernel's side. Rows of
-the matmuls, forward, and as much again for each gradient:
+Letters: Z noise; G's images H0·W0 (the smallest), H1·W1 and so on with C0, C1, ... channels, the last
+ones those of the image; D's Y0·V0 (the image), Y1·V1, ... with E0, E1, ... channels; K a kernel's side.
+Rows of the matmuls, forward, and as much again for each gradient:
 
     G in 2·B·Z·N0     spread 2·B·(H·W)·C·K·K·C', each pixel over its kernel
     D convolution 2·B·(Y'·V')·K·K·E·E'        head 2·B·N·1

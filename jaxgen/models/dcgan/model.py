@@ -1,7 +1,7 @@
 """A GAN of convolutions.
 
-(1) G: h_0 = relu(norm(W z)), an image of I·J·C_L;  h_l = relu(norm(h_{l-1} *ᵀ k_l)), twice as large each;
-    x = (1 + tanh(h_{L-1} *ᵀ k_L + b)) / 2, pixels in [0, 1]
+(1) G: h_0 = relu(norm(W z)), the smallest image;  h_l = relu(norm(h_{l-1} *ᵀ k_l)), twice as large
+    each;  x = (1 + tanh(h_{L-1} *ᵀ k_L + b)) / 2, pixels in [0, 1]
 (2) D: h_1 = leaky((2x − 1) * k_1 + b);  h_l = leaky(norm(h_{l-1} * k_l)), half as large each;
     logit = w h_L + b
 
