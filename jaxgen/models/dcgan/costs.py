@@ -1,10 +1,11 @@
 """What a pass of each player of a DCGAN costs.
 
 Letters: Z noise; G's images H0·W0 (the smallest), H1·W1 and so on with C0, C1, ... channels, the last
-ones those of the image; D's Y0·V0 (the image), Y1·V1, ... with E0, E1, ... channels; K a kernel's side.
-Rows of the matmuls, forward, and as much again for each gradient:
+ones those of the image; D's Y0·V0 (the image), Y1·V1, ... with E0, E1, ... channels; K a kernel's side,
+S the same made even, so that it is cut into squares of 2·2. Rows of the matmuls, forward, and as much
+again for each gradient:
 
-    G in 2·B·Z·N0     spread 2·B·(H·W)·C·K·K·C', each pixel over its kernel
+    G in 2·B·Z·N0     spread 2·B·(H·W)·C·S·S·C', each pixel over its kernel
     D convolution 2·B·(Y'·V')·K·K·E·E'        head 2·B·N·1
 
 Radford et al. 2016, https://arxiv.org/abs/1511.06434.
@@ -25,7 +26,7 @@ NORM = (7, 11)  # mean, subtract, square, mean, divide, scale, shift
 class PlayerRows:
     """The rows of one pass of each player on batch_size images of a shape, judged in packs.
 
-    `auto` is priced as the patches that a CPU takes.
+    `auto` is priced as the patches that a CPU takes, and so is any transposed convolution.
     """
 
     def __init__(
@@ -33,7 +34,8 @@ class PlayerRows:
     ):
         self._config, self._depth = config, len(config.channels)
         height, width = config.smallest(shape)
-        sizes = {"B": batch_size, "K": config.kernel_size, "Z": config.latent_size}
+        K = config.kernel_size
+        sizes = {"B": batch_size, "K": K, "S": K + K % 2, "Z": config.latent_size}
         for layer, channels in enumerate((*config.channels[::-1], shape[-1])):
             sizes |= {f"H{layer}": height * 2**layer, f"W{layer}": width * 2**layer}
             sizes[f"C{layer}"] = channels
@@ -63,7 +65,7 @@ class PlayerRows:
             before, here = f"H{layer}·W{layer}", f"H{layer + 1}·W{layer + 1}"
             inputs, outputs, last = f"C{layer}", f"C{layer + 1}", layer == self._depth - 1
             own = f"{name} spread {layer + 1}"
-            spread = times("B", before, "K·K", outputs)
+            spread = times("B", before, "S·S", outputs)
             rows += [
                 elementwise(f"{own} relu", sizes, times("B", before, inputs), 1, int(trained)),
                 matmul(
