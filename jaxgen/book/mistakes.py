@@ -65,7 +65,7 @@ def side(fields: dict[str, Any], steps: int, seed: int) -> Experiment:
 
 
 def run_mistakes(root: Path, path: Path, *, steps: int, seed: int = 0) -> Path:
-    """Train all sides under `root` (finished ones are kept) and draw their points; returns the picture."""
+    """Train all sides under `root` (finished ones are kept), draw their points; returns the picture."""
     clouds, centres = {}, np.zeros((1, 2))
     for name, pair in PAIRS.items():
         for place, own in enumerate(pair):

@@ -183,22 +183,19 @@ class Adversarial(Experiment):
 
     def costs(self, spec: Any) -> Table:
         """What one training step costs, row by row."""
-        steadied = {
-            "--loss wasserstein-gp": self.loss == "wasserstein-gp", "--r1": self.r1,
-            "--noise-start": self.noise_start, "--spectral-norm": self.spectral_norm,
-            "--augment": self._changes,
-        }  # fmt: skip
-        for flag, given in steadied.items():
-            if given:
-                raise UserError(
-                    f"{flag} has no cost table: nobody has written it down; leave it out here."
-                )
+        if self._changes:
+            raise UserError(
+                "--augment has no cost table: nobody has written it down; leave it out here."
+            )
+        r1, both = ["R1"] * (self.r1 > 0), ["noise penalty"] * (2 * (self.noise_penalty > 0))
+        line = ["gradient penalty"] * (self.loss == "wasserstein-gp" and self.gradient_penalty > 0)
         return gan_step(
             self.model, self.optimizers,
             batch_size=self.batch_size, shape=spec.shape,
             loss=self.loss, label_smoothing=self.label_smoothing,
             discriminator_steps=self.discriminator_steps, ema=self.ema_decay is not None,
-            pack=self.pack,
+            pack=self.pack, penalties=[*r1, *both, *line], noise=self.noise_start > 0,
+            spectral_norm=self.spectral_norm,
         )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from jaxgen.costs.convolution import convolution, same_axis
 from jaxgen.costs.formula import times
 from jaxgen.costs.rows import elementwise, matmul, mlp
 from jaxgen.costs.table import Row
+from jaxgen.errors import UserError
 from jaxgen.models.dcgan.config import DCGANConfig
 
 NORM = (7, 11)  # mean, subtract, square, mean, divide, scale, shift
@@ -110,6 +111,23 @@ class PlayerRows:
             gradients=("input", "kernel") if trained else ("input",),
         )
         return rows if trained and reads_kernel else [_not_owned(row) for row in rows]
+
+    def slopes(self, name: str) -> list[Row]:
+        """A penalty on slopes; nobody has written down what it costs through convolutions."""
+        raise UserError(
+            f"{name} has no cost table for --model DCGANConfig: leave out the penalty on slopes here."
+        )
+
+    @property
+    def kernels(self) -> list[tuple[str, str]]:
+        """(inputs, outputs) of each of the discriminator's, in the letters of its rows."""
+        layers = range(1, self._depth + 1)
+        return [*((f"K·K·E{layer - 1}", f"E{layer}") for layer in layers), ("N", "one")]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of the letters of the discriminator's rows."""
+        return self._judged
 
     def _after(
         self,

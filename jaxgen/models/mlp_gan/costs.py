@@ -6,10 +6,11 @@ Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661.
 """
 
 import math
+from itertools import pairwise
 from typing import Any
 
 from jaxgen.costs.formula import times
-from jaxgen.costs.rows import elementwise, mlp
+from jaxgen.costs.rows import elementwise, matmul, mlp
 from jaxgen.costs.table import Row
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 
@@ -59,6 +60,42 @@ class PlayerRows:
             backward = 0 if trained else 2
             rows.insert(0, elementwise(f"{name} waves", self._judged, "B·D0", 2, backward))
         return rows + self._drops(name)
+
+    def slopes(self, name: str) -> list[Row]:
+        """A penalty on the logit's slope by its input, and the penalty's gradient by the weights.
+
+        Forward but for the logit itself, back to the input, and of that way back the gradient: the
+        relus' masks have none, so that nothing goes through the first way again.
+        """
+        rows, last = [], len(self._D) - 1
+        for layer in range(1, last + 1):
+            inputs, outputs = self._D[layer - 1], self._D[layer]
+            product, kernel = times("B", inputs, outputs), times(inputs, outputs)
+            if layer < last:
+                rows.append(
+                    matmul(
+                        f"{name} layer {layer}", self._judged, product, inputs,
+                        result=times("B", outputs), kernel=kernel, owned=False, gradients=(),
+                    )
+                )  # fmt: skip
+            rows.append(
+                matmul(
+                    f"{name} slope {layer}", self._judged, product, outputs,
+                    result=times("B", inputs), kernel=kernel, owned=False,
+                    gradients=("input", "kernel") if layer < last else ("kernel",),
+                )
+            )  # fmt: skip
+        return [*rows, elementwise(f"{name} squared", self._judged, "B·D0", 2, 2)]
+
+    @property
+    def kernels(self) -> list[tuple[str, str]]:
+        """(inputs, outputs) of each of the discriminator's, in the letters of its rows."""
+        return list(pairwise(self._D))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of the letters of the discriminator's rows."""
+        return self._judged
 
     def _drops(self, name: str) -> list[Row]:
         """Scale and select after each hidden layer; the mask is kept, a byte an element."""

@@ -25,7 +25,11 @@ CASES = {
     "one convolution, odd kernel": {"model": DCGANConfig(7, (5,), kernel_size=3)},
     "packs, averaged": {"pack": 2, "ema_decay": 0.9},
     "two updates, least squares": {"discriminator_steps": 2, "loss": "least-squares"},
-    "hinge": {"loss": "hinge"},
+    "hinge, spectral norms": {
+        "loss": "hinge",
+        "spectral_norm": True,
+        "model": replace(IMAGES.model, discriminator_norm="none"),
+    },
     "clipped": {"loss": "gan.wasserstein-critic-loss:as-printed"},
 }
 
@@ -48,6 +52,12 @@ def test_a_step_on_images_is_its_table(case):
     assert_equal(replace(IMAGES, **CASES[case]), LARGE, "image")
 
 
-@pytest.mark.parametrize("pack", [1, 3])
-def test_a_step_on_points_is_its_table(pack):
-    assert_equal(replace(POINTS, pack=pack), PointSpec(2, ring()), "point")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {}, {"pack": 3}, {"r1": 1.0}, {"loss": "wasserstein-gp"}, {"spectral_norm": True},
+        {"noise_start": 1.0, "noise_penalty": 1.0, "r1": 1.0, "pack": 2, "discriminator_steps": 2},
+    ],
+)  # fmt: skip
+def test_a_step_on_points_is_its_table(fields):
+    assert_equal(replace(POINTS, **fields), PointSpec(2, ring()), "point")

@@ -175,7 +175,7 @@ def test_the_best_discriminator_of_the_ring_is_what_training_finds():
     Both densities are known; the value at the optimum is found by the mean over many draws.
     """
     data, model = Mixture(ring().centres, 0.3), Mixture(((0.0, 0.0),), 0.8)
-    x, y = (part.draw(4096, seed).arrays["point"] for seed, part in enumerate((data, model)))
+    x, y = (part.draw(40_000, seed).arrays["point"] for seed, part in enumerate((data, model)))
 
     def best(points):
         return gan.optimal_logit(
@@ -189,7 +189,9 @@ def test_the_best_discriminator_of_the_ring_is_what_training_finds():
     x, y = jnp.asarray(x), jnp.asarray(y)
     _, discriminator = MLPGANConfig(2, (3,), (64, 64)).make((2,))
     params = discriminator.init(jax.random.key(0), x)["params"]
-    optimizer = make_optimizer(OptimizerConfig(learning_rate=3e-3))
+    optimizer = make_optimizer(
+        OptimizerConfig(learning_rate=5e-3, schedule="cosine", decay_steps=800, end_fraction=0.0)
+    )
     opt_state = optimizer.init(params)
 
     @jax.jit
@@ -202,8 +204,8 @@ def test_the_best_discriminator_of_the_ring_is_what_training_finds():
         return jax.tree.map(jnp.add, params, updates), opt_state
 
     rng = np.random.default_rng(2)
-    for _ in range(400):
-        params, opt_state = step(params, opt_state, jnp.asarray(rng.integers(4096, size=512)))
+    for _ in range(800):
+        params, opt_state = step(params, opt_state, jnp.asarray(rng.integers(len(x), size=512)))
     near = x[jnp.linalg.norm(x, axis=1) < 1.3]
     found = jax.nn.sigmoid(discriminator.apply({"params": params}, near))
     assert float(jnp.abs(found - jax.nn.sigmoid(best(near))).mean()) < 0.04
