@@ -10,6 +10,7 @@ from jaxgen.equations import gan, gan_penalties
 
 _SCORES = {"real_scores": (2.0, 0.5), "fake_scores": (-3.0, 0.25)}
 _SLOPES = Example({"slopes": ((0.6, 0.8), (3.0, 4.0), (0.1, 0.0))}, ("slopes",))
+SIZES = {"B": 2**24}
 
 
 def _entry(
@@ -21,15 +22,14 @@ def _entry(
     function: Any,
     example: Example,
     rows: Rows,
-    sizes: Sizes | None = None,
+    sizes: Sizes = SIZES,
 ) -> Equation:
     """A record of what no document prints; paper: (author, year, title; equation; link)."""
     source, place, link = paper
-    more = {} if sizes is None else {"sizes": sizes}
     return Equation(
         id=f"gan.{name}", document="not in the documents", title=title, printed="", corrected=form,
         verdict="not printed", explanation=why, paper=f"{source}, {place}", link=link,
-        function=function, example=example, rows=rows, **more,
+        function=function, example=example, rows=rows, sizes=sizes,
     )  # fmt: skip
 
 

@@ -219,7 +219,7 @@ def at_rest(module: nn.Module, player: str, weights, *inputs) -> Any:
 
 def deviation(rules: Rules, extra) -> Any:
     """Of the noise on examples, at this place of the training."""
-    start, end, steps = rules.noise
+    start, end, steps = rules.noise or (0.0, 1.0, 1)
     return gan_penalties.noise_deviation(extra["updates"] / steps, start, end)
 
 
@@ -239,8 +239,8 @@ def _penalties(rules: Rules, extra, critic: Callable, real, fake, keys):
     if rules.gradient_penalty:
         own = _other_keys(keys, 3)[:: rules.pack]
         share = jax.vmap(lambda key: jax.random.uniform(key))(own)
-        flat = [part.reshape(part.shape[0], -1) for part in (real, fake)]
-        line = gan_penalties.between(*flat, share).reshape(real.shape)
+        flat_real, flat_fake = (part.reshape(part.shape[0], -1) for part in (real, fake))
+        line = gan_penalties.between(flat_real, flat_fake, share).reshape(real.shape)
         found.append(rules.gradient_penalty * gan_penalties.gradient_penalty(slopes(line)))
     if rules.r1:
         found.append(rules.r1 * gan_penalties.zero_centred_penalty(slopes(real)))
