@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from jaxgen.data import load, spec_from_json
+from jaxgen.data.points.mixtures import ring
 
 
 @pytest.mark.parametrize(("source", "modes", "deviation"), [("ring", 8, 0.01), ("grid", 25, 0.05)])
