@@ -24,8 +24,8 @@ ROOMS = {  # a room, and the rooms that it may import beside its own and the sha
     "families": {"equations", "costs", "data", "training", "layers", "models", "metrics"},
     "experiments": {"training", "models", "families"},
     "book": {
-        "equations", "catalog", "costs", "devices", "runs", "experiments", "families", "reader",
-        "runner",
+        "equations", "catalog", "costs", "devices", "runs", "experiments", "families", "metrics",
+        "reader", "runner",
     },
     "cli": {
         "catalog", "data", "training", "devices", "runs", "experiments", "families", "book", "reader",

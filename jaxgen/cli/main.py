@@ -13,7 +13,7 @@ from jaxgen.errors import Interrupted, UserError, printable, trouble_of
 from jaxgen.suggest import did_you_mean
 
 COMMANDS = (
-    "train", "sample", "evaluate", "tokenize", "export", "adopt", "equations", "demo",
+    "train", "sample", "evaluate", "tokenize", "export", "adopt", "equations", "demo", "mistakes",
 )  # fmt: skip
 """Each is the function of its name in the file of its name."""
 

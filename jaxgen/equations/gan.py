@@ -15,6 +15,15 @@ Arjovsky et al. 2017, "Wasserstein GAN", https://arxiv.org/abs/1701.07875
     (10) L_D = −E_x[D(x)] + E_z[D(G(z))]                      eq. (3), as a loss
     (11) L_G = −E_z[D(G(z))]                                  theorem 3
     (12) w ← clip(w, −c, c)                                   algorithm 1
+Lim & Ye 2017, "Geometric GAN", https://arxiv.org/abs/1705.02894
+    (13) L_D = max(0, 1 − D(x)) + max(0, 1 + D(G(z)))         the margins; L_G is (11)
+Mao et al. 2017, "Least squares GANs", https://arxiv.org/abs/1611.04076
+    (14) L_D = ½ (D(x) − 1)² + ½ D(G(z))²,  L_G = ½ (D(G(z)) − 1)²    labels 0 and 1
+Goodfellow et al. 2014 again
+    (15) l*(x) = log p_data(x) − log p_model(x), D* = p_data / (p_data + p_model)    proposition 1
+    with which V = 2 JS(p_data ‖ p_model) − log 4, at least −log 4    theorem 1
+
+What keeps a critic smooth is in `gan_penalties`.
 
 Every function is per example: the expectation is the caller's mean over the batch. A real and a
 generated example that share an index make a pair. `real_logits`, `fake_logits` are pre-sigmoid;
@@ -177,6 +186,28 @@ def printed_wasserstein_critic_loss(real_scores: PerExample, fake_scores: PerExa
 def wasserstein_generator_loss(fake_scores: PerExample) -> PerExample:
     """Eq. (11): `−D(G(z))`."""
     return -widen(fake_scores)
+
+
+def hinge_critic_loss(real_scores: PerExample, fake_scores: PerExample) -> PerExample:
+    """Eq. (13): `max(0, 1 − D(x)) + max(0, 1 + D(G(z)))`: scores beyond the margins are left alone."""
+    return jax.nn.relu(1.0 - widen(real_scores)) + jax.nn.relu(1.0 + widen(fake_scores))
+
+
+def least_squares_discriminator_loss(
+    real_scores: PerExample, fake_scores: PerExample
+) -> PerExample:
+    """Eq. (14): `½ (D(x) − 1)² + ½ D(G(z))²`; the best score is p_data / (p_data + p_model)."""
+    return 0.5 * (jnp.square(widen(real_scores) - 1.0) + jnp.square(widen(fake_scores)))
+
+
+def least_squares_generator_loss(fake_scores: PerExample) -> PerExample:
+    """Eq. (14): `½ (D(G(z)) − 1)²`; it pulls samples that D overrates back, too."""
+    return 0.5 * jnp.square(widen(fake_scores) - 1.0)
+
+
+def optimal_logit(data_log_density: PerExample, model_log_density: PerExample) -> PerExample:
+    """Eq. (15): `log p_data(x) − log p_model(x)`, the logit of the best D against a fixed G."""
+    return widen(data_log_density) - widen(model_log_density)
 
 
 def clip_weights(params: PyTree[Array], limit: float) -> PyTree[Array]:

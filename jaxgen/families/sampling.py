@@ -48,3 +48,14 @@ class TextSampling:
         }
         for field, (holds, wanted) in rules.items():
             check(self, field, holds, wanted, "sampling.")
+
+
+@dataclass(frozen=True)
+class PointSampling:
+    """How points are drawn."""
+
+    count: int = 2500
+    """Points in the cloud."""
+
+    def __post_init__(self):
+        check(self, "count", lambda x: 1 <= x <= 1_000_000, "1 to 1,000,000", "sampling.")

@@ -56,3 +56,12 @@ def modulated(
     size, lead = x.shape[-1], (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
     normal = transformer.layer_norm(x, jnp.ones(size), jnp.zeros(size))
     return normal * (1 + scale.reshape(lead)) + shift.reshape(lead)
+
+
+def with_waves(z: Float[Array, "B X"], count: int) -> Float[Array, "B inputs"]:
+    """z with sin and cos of π 2^i z / 2 beside it, i = 0 .. count - 1."""
+    if not count:
+        return z
+    frequencies = 0.5 * math.pi * 2.0 ** jnp.arange(count)
+    angles = (z[:, :, None] * frequencies[None, None]).reshape(z.shape[0], -1)
+    return jnp.concatenate([z, jnp.sin(angles), jnp.cos(angles)], axis=-1)

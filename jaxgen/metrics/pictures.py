@@ -1,6 +1,7 @@
 """Sets of images as one picture."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,38 @@ def save_points(points: Float[Array, "n X"], centres: Float[np.ndarray, "V X"], 
     axes.scatter(*np.asarray(points)[:, :2].T, s=2, alpha=0.5, linewidths=0)
     axes.scatter(*centres[:, :2].T, marker="+", s=40, color="black", linewidths=0.8)
     axes.set_aspect("equal")
+    path = path.with_name(path.name + ".png")
+    figure.savefig(path, dpi=100)
+    return path
+
+
+def save_clouds(
+    clouds: Mapping[str, Float[np.ndarray, "n X"]],
+    centres: Float[np.ndarray, "V X"],
+    path: Path,
+    columns: int = 2,
+) -> Path:
+    """Several clouds of points over the same centres, each with its title, as path.png; returns it.
+
+    All have the axes of the centres, with a third of their width around: what lies farther out is not
+    seen.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = math.ceil(len(clouds) / columns)
+    figure = Figure(figsize=(4 * columns, 4.4 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    low, high = centres.min(0), centres.max(0)
+    around = (high - low) / 3
+    for place, (title, points) in enumerate(clouds.items(), start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        axes.scatter(*np.asarray(points)[:, :2].T, s=2, alpha=0.5, linewidths=0)
+        axes.scatter(*centres[:, :2].T, marker="+", s=40, color="black", linewidths=0.8)
+        axes.set_title(title, fontsize=9)
+        axes.set_xlim(low[0] - around[0], high[0] + around[0])
+        axes.set_ylim(low[1] - around[1], high[1] + around[1])
+        axes.set_aspect("equal")
     path = path.with_name(path.name + ".png")
     figure.savefig(path, dpi=100)
     return path

@@ -14,6 +14,7 @@ from jaxgen.costs.walk.count import count
 # Sizes of which no two are equal, so that a swapped letter must show; G is 3 H, three gates.
 LETTERS = {
     "B": 6, "T": 4, "S": 9, "H": 8, "U": 5, "X": 7, "V": 11, "D": 17, "Z": 3, "G1": 13, "G": 24,
+    "I": 19, "O": 10,
 }  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def test_every_equation_s_gradient_is_its_table_s(equation):
 
 def test_the_table_s_arrays_by_hand():
     """Elements of arguments with a gradient, of those without, and of results; at four bytes each."""
-    B, T, S, H, U, X, V, D, Z, G1, G = LETTERS.values()
+    B, T, S, H, U, X, V, D, Z, G1, G, *matrix = LETTERS.values()
     query_key_value = B * T * H + B * S * H + B * S * U
     expected = {
         "attention.scaled-dot-product": (query_key_value, 0, B * T * U),
@@ -53,6 +54,7 @@ def test_the_table_s_arrays_by_hand():
         "gan.generator": (B * Z + Z * G1 + G1 + G1 * X + X, 0, B * X),
         "gan.wasserstein-value": (2 * B + 1, 0, B),  # 1: the Lipschitz constant
         "gan.label-smoothing": (2 * B, 0, B),
+        "gan.spectral-norm": (math.prod(matrix) + sum(matrix), 0, math.prod(matrix)),
         "vae.encoder": (3 * B * X, 0, B),
         "lm.cross-entropy": (B * T * V, B * T, B),
         "lm.sampling": (B * V, 0, B * V),

@@ -42,7 +42,7 @@ def test_help_documents_every_field_within_a_second_of_one_core():
 
 BAD_INPUT = {
     "unknown experiment": ("vae-digit", "no experiment 'vae-digit'; did you mean vae-digits\\?"),
-    "no experiment": ("--steps 5", "Name an experiment first: .*gan-digits, gpt-python"),
+    "no experiment": ("--steps 5", "Name an experiment first: .*gan-digits, gan-fashion"),
     "unknown field": ("vae-digits --stepz 5", "no field --stepz: did you mean --steps?"),
     "unknown nested field": (
         "vae-digits --optimizer.learning-rat 1", "did you mean --optimizer.learning-rate?",

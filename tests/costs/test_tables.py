@@ -161,7 +161,7 @@ def test_a_gan_s_table_by_hand():
         MLPGANConfig(Z, (H,), (K,)),
         {"discriminator": OptimizerConfig(), "generator": OptimizerConfig()},
         batch_size=B,
-        pixels=X,
+        shape=(X,),
     )
     generator, discriminator = Z * H + H * X, X * K + K
     # D: generator forward 1; its own first layer 2 (no gradient of images), its second 3, twice.

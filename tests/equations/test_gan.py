@@ -253,6 +253,54 @@ def test_wasserstein_losses_by_hand():
     assert gan.wasserstein_generator_loss(fake).tolist() == [-3.0, 3.0]
 
 
+def test_hinge_by_hand_and_beyond_its_margins(logits):
+    real, fake = logits
+    wide = [np.asarray(x, np.float64) for x in logits]
+    expected = np.maximum(0, 1 - wide[0]) + np.maximum(0, 1 + wide[1])
+    np.testing.assert_allclose(gan.hinge_critic_loss(real, fake), expected, rtol=2e-6, atol=1e-6)
+    sure = jnp.asarray([1.5]), jnp.asarray([-1.5])
+    assert gan.hinge_critic_loss(*sure).tolist() == [0.0]
+    both = jax.grad(lambda pair: gan.hinge_critic_loss(*pair).sum())
+    assert [x.tolist() for x in both(sure)] == [[0.0], [0.0]]
+    assert [x.tolist() for x in both((-sure[0], -sure[1]))] == [[-1.0], [1.0]]
+
+
+def test_least_squares_by_hand(logits):
+    real, fake = logits
+    wide = [np.asarray(x, np.float64) for x in logits]
+    expected = 0.5 * (wide[0] - 1) ** 2 + 0.5 * wide[1] ** 2
+    found = gan.least_squares_discriminator_loss(real, fake)
+    np.testing.assert_allclose(found, expected, rtol=5e-6)
+    expected = 0.5 * (wide[1] - 1) ** 2
+    np.testing.assert_allclose(gan.least_squares_generator_loss(fake), expected, rtol=5e-6)
+
+
+def test_the_best_least_squares_score_is_the_share_of_real_data(densities):
+    """The loss is quadratic in each score: the best one by NumPy's own solver of its normal equation."""
+    p_data, p_model = densities
+
+    def expected_loss(scores):
+        zero = jnp.zeros(5)
+        real = gan.least_squares_discriminator_loss(scores, zero)
+        fake = gan.least_squares_discriminator_loss(zero + 1.0, scores)
+        return jnp.sum(
+            jnp.asarray(p_data, jnp.float32) * real + jnp.asarray(p_model, jnp.float32) * fake
+        )
+
+    at_0 = np.asarray(jax.grad(expected_loss)(jnp.zeros(5)), np.float64)
+    curvature = np.asarray(jax.hessian(expected_loss)(jnp.zeros(5)), np.float64)
+    best = np.linalg.solve(curvature, -at_0)
+    np.testing.assert_allclose(best, p_data / (p_data + p_model), rtol=1e-5)
+
+
+def test_the_optimal_logit_is_where_descent_on_the_loss_ends(densities):
+    logit = gan.optimal_logit(*(jnp.asarray(np.log(p), jnp.float32) for p in densities))
+    found = special.expit(np.asarray(logit, np.float64))
+    np.testing.assert_allclose(
+        found, best_discriminator(gan.discriminator_loss, densities), atol=1e-5
+    )
+
+
 def descend_critic(loss, steps, limit=None):
     """A critic D(x) = w x + b on real data at 1 and generated data at −1."""
     critic = {"w": jnp.asarray(0.1), "b": jnp.asarray(0.0)}
@@ -296,6 +344,7 @@ ONE = (
     gan.saturating_generator_loss,
     gan.non_saturating_generator_loss,
     gan.wasserstein_generator_loss,
+    gan.least_squares_generator_loss,
 )
 TWO = (
     gan.minimax_value,
@@ -304,6 +353,9 @@ TWO = (
     gan.smoothed_discriminator_loss,
     gan.one_sided_discriminator_loss,
     gan.wasserstein_critic_loss,
+    gan.hinge_critic_loss,
+    gan.least_squares_discriminator_loss,
+    gan.optimal_logit,
 )
 
 

@@ -63,8 +63,8 @@ def test_the_gan_draws_all_ten_digits_and_its_discriminator_does_not_win(train):
 
 
 def sample(saved, state, count):
-    generator, _ = saved.experiment.model.make(saved.spec.shape)
-    return sample_gan(generator, state.params["generator"], jax.random.key(5), count)
+    task, Z = saved.experiment.build(saved.spec), saved.experiment.model.latent_size
+    return sample_gan(task.apply, state.weights, jax.random.key(5), count, Z)
 
 
 def train_classifier():

@@ -136,7 +136,15 @@ def test_the_gan_evaluation_is_a_count_and_a_distance(random_params, images):
         {"params": params["discriminator"]}, jnp.asarray(images.arrays["image"])
     )
     last["bias"] -= jnp.mean(logits)  # so that it errs on both sides
-    found = make_gan_evaluation(generator, discriminator, num_samples=37)(Weights(params), images)
+
+    def apply(weights, noise):
+        return generator.apply({"params": weights.params["generator"]}, noise)
+
+    def judge(weights, image):
+        return discriminator.apply({"params": weights.params["discriminator"]}, image)
+
+    evaluate = make_gan_evaluation(apply, judge, latent_size=4, num_samples=37)
+    found = evaluate(Weights(params), images)
 
     def mlp(x, layers):
         hidden = np.maximum(x @ layers["Dense_0"]["kernel"] + layers["Dense_0"]["bias"], 0)

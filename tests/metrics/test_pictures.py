@@ -43,7 +43,11 @@ def test_a_gan_shows_what_it_generates(random_params):
     model, _ = MLPGANConfig(Z, (7,), (11,)).make(SHAPE)
     params = random_params(model, jnp.zeros((1, Z)))
     expected = special.expit(numpy_mlp(noise(), params["MLP_0"])).reshape(COUNT, *SHAPE)
-    np.testing.assert_allclose(sample_gan(model, params, KEY, COUNT), expected, atol=1e-6)
+
+    def apply(params, noise):
+        return model.apply({"params": params}, noise)
+
+    np.testing.assert_allclose(sample_gan(apply, params, KEY, COUNT, Z), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("C", [1, 3])

@@ -35,6 +35,17 @@ class Mixture:
         point: Float[np.ndarray, "n X"] = np.asarray(self.centres)[label] + self.deviation * noise
         return Arrays({"point": point.astype(np.float32), "label": label})
 
+    def log_density(self, points: Float[np.ndarray, "n X"]) -> Float[np.ndarray, " n"]:
+        """log p of each point, in nats, in float64."""
+        centres = np.asarray(self.centres)
+        squared = ((points[:, None].astype(np.float64) - centres[None]) ** 2).sum(-1)
+        exponents = -squared / (2 * self.deviation**2)
+        greatest = exponents.max(1)
+        summed = np.log(np.exp(exponents - greatest[:, None]).sum(1)) + greatest
+        size = centres.shape[1]
+        scale = size * np.log(self.deviation * np.sqrt(2 * np.pi)) + np.log(len(centres))
+        return summed - scale
+
 
 def ring() -> Mixture:
     """Eight on a circle of radius 1, deviation 0.01."""

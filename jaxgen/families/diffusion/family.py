@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -154,6 +153,7 @@ class Diffusion(Experiment):
 
         from jaxgen.families.diffusion.evaluation import make_image_evaluation
         from jaxgen.families.diffusion.sampling import labels_for, make_sampler
+        from jaxgen.families.judge import make_judge
         from jaxgen.metrics.pictures import save_grid
 
         draw = make_sampler(self, denoiser, schedule, math.prod(spec.shape))
@@ -165,7 +165,7 @@ class Diffusion(Experiment):
             images = jnp.clip((rows + 1) / 2, 0, 1).reshape(count, *spec.shape)
             return save_grid(images, path)
 
-        judge = _judge(trained["judge"], self.judge.run) if "judge" in trained else None
+        judge = make_judge(trained["judge"], self.judge.run) if "judge" in trained else None
         evaluate = make_image_evaluation(self, denoiser, schedule, draw, judge)
         return {"evaluate": evaluate, "sample": sample}
 
@@ -247,26 +247,3 @@ class PointDiffusion(Diffusion):
             self, denoiser, schedule, draw, spec.mixture, self._exact(spec)
         )
         return {"evaluate": evaluate, "sample": sample}
-
-
-def _judge(classifier: Trained, run: str) -> Callable:
-    """images -> (features, logits) of a trained classifier, in pieces."""
-    import jax
-    import numpy as np
-
-    own: Any = classifier.task.apply
-    if not callable(own) or "method" not in inspect.signature(own).parameters:
-        raise UserError(f"--judge.run {run} is no run of a classifier: name one that is.")
-    apply = jax.jit(
-        lambda image: (
-            own(classifier.weights, image, method="features"),
-            own(classifier.weights, image),
-        )
-    )
-
-    def judge(images):
-        parts = [apply(images[first : first + 500]) for first in range(0, len(images), 500)]
-        features, logits = zip(*parts, strict=True)
-        return np.concatenate(features), np.concatenate(logits)
-
-    return judge

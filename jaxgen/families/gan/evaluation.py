@@ -1,19 +1,27 @@
-"""Held-out judgement of a GAN: how far its images are from real ones, and who is winning."""
+"""Held-out judgement of a GAN: how far what it makes is from what is real, and who is winning."""
 
 from collections.abc import Callable
+from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.equations import gan, gan_penalties
 from jaxgen.metrics.frechet import frechet_distance
+from jaxgen.metrics.modes import mode_metrics
 
 MAX_PIXELS = 4096
 
 
 def make_gan_evaluation(
-    generator: nn.Module, discriminator: nn.Module, num_samples: int = 4096
+    apply: Callable,
+    judge: Callable,
+    latent_size: int,
+    num_samples: int = 4096,
+    *,
+    pack: int = 1,
+    of_sets: Callable | None = None,
 ) -> Callable:
     """`evaluate(weights, dataset) -> metrics` on num_samples images from a fixed key.
 
@@ -22,23 +30,71 @@ def make_gan_evaluation(
     ones: 0.5 is a discriminator that cannot tell, 1 one that has won (nothing of the kind for a
     Wasserstein critic, whose zero is arbitrary). The distance is left out where it has no meaning or
     no room: for a single held-out image, and beyond MAX_PIXELS, since a covariance has pixels^2 entries.
-    """
 
-    @jax.jit
-    def generate_and_judge(params, noise, image):
-        fake = generator.apply({"params": params["generator"]}, noise)
-        judge = {"params": params["discriminator"]}
-        return fake, discriminator.apply(judge, image), discriminator.apply(judge, fake)
+    Args:
+      apply: (weights, noise) -> images. judge: (weights, images, in packs) -> logits.
+      of_sets: (weights, held-out images) -> further metrics, see `families/judge.py`.
+    """
+    verdicts = _make_verdicts(apply, judge, pack)
 
     def evaluate(weights, dataset) -> dict[str, float]:
         image = dataset.take(dataset.arrays, np.arange(dataset.num_examples))["image"]
-        noise = jax.random.normal(jax.random.key(0), (num_samples, generator.latent_size))
-        fake, real_logits, fake_logits = generate_and_judge(weights.params, noise, image)
-        accuracy = (jnp.mean(real_logits > 0) + jnp.mean(fake_logits < 0)) / 2
+        noise = jax.random.normal(jax.random.key(0), (num_samples, latent_size))
+        fake, real_logits, fake_logits = verdicts(weights, noise, image)
         real, fake = (np.asarray(part).reshape(len(part), -1) for part in (image, fake))
-        metrics = {"discriminator_accuracy": float(accuracy)}
+        metrics = {"discriminator_accuracy": _accuracy(real_logits, fake_logits)}
         if len(real) > 1 and real.shape[1] <= MAX_PIXELS:
             metrics["pixel_frechet"] = frechet_distance(real, fake)
-        return metrics
+        return metrics | (of_sets(weights, image) if of_sets else {})
 
     return evaluate
+
+
+def make_point_evaluation(
+    apply: Callable,
+    judge: Callable,
+    latent_size: int,
+    mixture: Any,
+    num_samples: int,
+    *,
+    pack: int = 1,
+) -> Callable:
+    """`evaluate(weights, dataset)`: modes of points from a fixed key, and where the game stands.
+
+    `modes`, `high_quality` and `reverse_kl` as in `metrics/modes.py`; `value`, V of the discriminator as
+    it is, −log 4 = −1.386 where it cannot tell (of log losses). Arguments as in `make_gan_evaluation`.
+    """
+    verdicts = _make_verdicts(apply, judge, pack)
+
+    def evaluate(weights, dataset) -> dict[str, float]:
+        real = dataset.take(dataset.arrays, np.arange(min(dataset.num_examples, num_samples)))
+        noise = jax.random.normal(jax.random.key(0), (num_samples, latent_size))
+        fake, real_logits, fake_logits = verdicts(weights, noise, real["point"])
+        found = mode_metrics(np.asarray(fake), np.asarray(mixture.centres), mixture.deviation)
+        far = jnp.full(1, -1e4)
+        value = (
+            gan.minimax_value(real_logits, far).mean() + gan.minimax_value(-far, fake_logits).mean()
+        )
+        accuracy = _accuracy(real_logits, fake_logits)
+        return {**found, "value": float(value), "discriminator_accuracy": accuracy}
+
+    return evaluate
+
+
+def _make_verdicts(apply: Callable, judge: Callable, pack: int) -> Callable:
+    """`(weights, noise, real) -> (fake, logits of real packs, logits of fake packs)`, jitted."""
+
+    def in_packs(examples):
+        whole = examples[: len(examples) // pack * pack]
+        return gan_penalties.packed(whole, pack) if pack > 1 else whole
+
+    @jax.jit
+    def verdicts(weights, noise, real):
+        fake = apply(weights, noise)
+        return fake, judge(weights, in_packs(real)), judge(weights, in_packs(fake))
+
+    return verdicts
+
+
+def _accuracy(real_logits, fake_logits) -> float:
+    return float((jnp.mean(real_logits > 0) + jnp.mean(fake_logits < 0)) / 2)

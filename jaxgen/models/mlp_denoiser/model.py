@@ -8,14 +8,12 @@ The blocks are DiT's (Peebles & Xie 2023, section 3.2, https://arxiv.org/abs/221
 attention; sines of the input are Tancik et al. 2020's, https://arxiv.org/abs/2006.10739, Eq. (5).
 """
 
-import math
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxgen.layers.conditioning import ClassEmbedding, NoiseEmbedding, modulated
+from jaxgen.layers.conditioning import ClassEmbedding, NoiseEmbedding, modulated, with_waves
 from jaxgen.layers.dropout import Dropout
 from jaxgen.models.mlp_denoiser.config import MLPDenoiserConfig
 
@@ -58,12 +56,3 @@ class MLPDenoiser(nn.Module):
         head = nn.Dense(size, kernel_init=nn.initializers.zeros, name="out")
         y = head(modulated(h, scale, shift))
         return y if self.outputs == 1 else y.reshape(*z.shape, self.outputs)
-
-
-def with_waves(z: Float[Array, "B X"], count: int) -> Float[Array, "B inputs"]:
-    """z with sin and cos of π 2^i z / 2 beside it, i = 0 .. count - 1."""
-    if not count:
-        return z
-    frequencies = 0.5 * math.pi * 2.0 ** jnp.arange(count)
-    angles = (z[:, :, None] * frequencies[None, None]).reshape(z.shape[0], -1)
-    return jnp.concatenate([z, jnp.sin(angles), jnp.cos(angles)], axis=-1)

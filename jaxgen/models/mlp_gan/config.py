@@ -1,7 +1,7 @@
 """The sizes of an MLP GAN; apart from its modules so that help and costs need no jax."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from jaxgen.errors import check
 from jaxgen.models.base import ModelConfig
@@ -19,20 +19,27 @@ class MLPGANConfig(ModelConfig):
     """Widths of the discriminator's hidden layers; its output is one logit."""
     discriminator_dropout: float = 0.0
     """Probability of dropping a hidden unit of the discriminator while training."""
+    output: Literal["pixels", "numbers"] = "pixels"
+    """What the generator makes: pixels in [0, 1], behind a sigmoid, or numbers, for points."""
+    waves: int = 0
+    """K, pairs of sine and cosine of each number beside it in what the discriminator sees; for points,
+    whose details are fine."""
 
     def __post_init__(self):
         check(self, "latent_size", lambda x: x >= 1, "1 or more", "model.")
         for name in ("generator_sizes", "discriminator_sizes"):
             check(self, name, lambda x: x and min(x) >= 1, "widths of 1 or more", "model.")
         check(self, "discriminator_dropout", lambda x: 0 <= x < 1, "0 or more, below 1", "model.")
+        check(self, "waves", lambda x: 0 <= x <= 12, "0 to 12", "model.")
 
-    def make(self, image_shape: tuple[int, int, int]) -> Any:
-        """(generator, discriminator) for images of this shape."""
+    def make(self, shape: tuple[int, ...]) -> Any:
+        """(generator, discriminator) for images, or points, of this shape."""
         from jaxgen.models.mlp_gan.model import MLPDiscriminator, MLPGenerator
 
+        squashed = self.output == "pixels"
         return (
-            MLPGenerator(self.generator_sizes, self.latent_size, image_shape),
-            MLPDiscriminator(self.discriminator_sizes, self.discriminator_dropout),
+            MLPGenerator(self.generator_sizes, self.latent_size, shape, squashed),
+            MLPDiscriminator(self.discriminator_sizes, self.discriminator_dropout, self.waves),
         )
 
     @property
@@ -49,7 +56,7 @@ class MLPGANConfig(ModelConfig):
             both = (both[0][:1] * depth,) * 2
         return replace(self, generator_sizes=both[0], discriminator_sizes=both[1])
 
-    def costs(self, **sizes: int) -> Any:
+    def costs(self, **sizes: Any) -> Any:
         """The rows of each pass of each player, see `costs.PlayerRows`."""
         from jaxgen.models.mlp_gan.costs import PlayerRows
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from jaxgen.data import load, spec_from_json
+from jaxgen.data.points.mixtures import ring
 
 
 @pytest.mark.parametrize(("source", "modes", "deviation"), [("ring", 8, 0.01), ("grid", 25, 0.05)])
@@ -39,3 +41,16 @@ def test_the_spec_comes_back_from_json_and_a_damaged_one_is_refused():
     ):  # fmt: skip
         with pytest.raises((KeyError, TypeError, ValueError)):
             spec_from_json(values | damage)
+
+
+def test_the_density_is_scipy_s_mixture_and_its_entropy_that_of_the_draws():
+    """Of the ring, by SciPy's normals; and −E log p of draws, log 8 + 2 log(0.01 sqrt(2 π e))."""
+    mixture = ring()
+    points = mixture.draw(50, seed=3).arrays["point"]
+    each = [
+        stats.multivariate_normal(c, 0.01**2).pdf(points.astype(float)) for c in mixture.centres
+    ]
+    np.testing.assert_allclose(mixture.log_density(points), np.log(np.mean(each, 0)), rtol=1e-6)
+    nats = -mixture.log_density(mixture.draw(20_000, seed=4).arrays["point"])
+    expected = np.log(8) + 2 * np.log(0.01 * np.sqrt(2 * np.pi * np.e))
+    assert abs(nats.mean() - expected) < 5 / np.sqrt(20_000)  # |x|²/2σ² has variance 1

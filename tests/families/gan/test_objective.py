@@ -7,7 +7,12 @@ import pytest
 from scipy.special import log_expit
 
 from jaxgen.catalog import EQUATIONS
-from jaxgen.families.gan.objective import LOSSES, choose_losses, make_gan_losses
+from jaxgen.families.gan.names import AS_PRINTED, LOSS_NAMES
+from jaxgen.families.gan.objective import (
+    LOSSES,
+    choose_losses,
+    make_gan_losses,
+)
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 
 SHAPE, B, Z = (2, 3, 1), 5, 4
@@ -30,18 +35,35 @@ GENERATORS = {
     "non-saturating": lambda fake: -log_expit(fake),
     "saturating": lambda fake: log_expit(-fake),
     "wasserstein": lambda fake: -fake,
+    "wasserstein-gp": lambda fake: -fake,
+    "hinge": lambda fake: -fake,
+    "least-squares": lambda fake: (fake - 1) ** 2 / 2,
+    "gan.minimax:as-printed": lambda fake: log_expit(-fake),
+    "gan.wasserstein-value:as-printed": lambda fake: -fake,
+    "gan.wasserstein-critic-loss:as-printed": lambda fake: -fake,
+    "gan.label-smoothing:as-printed": lambda fake: -log_expit(fake),
+}
+CRITICS = {
+    "wasserstein": lambda real, fake: fake - real,
+    "wasserstein-gp": lambda real, fake: fake - real,
+    "hinge": lambda real, fake: np.maximum(0, 1 - real) + np.maximum(0, 1 + fake),
+    "least-squares": lambda real, fake: (real - 1) ** 2 / 2 + fake**2 / 2,
+    "gan.minimax:as-printed": lambda real, fake: log_expit(real) + log_expit(-fake),
+    "gan.wasserstein-value:as-printed": lambda real, fake: fake - real,
+    "gan.wasserstein-critic-loss:as-printed": lambda real, fake: -real - fake,
+    "gan.label-smoothing:as-printed": smoothed(0.9, 0.1),
 }
 DISCRIMINATORS = {
     "none": smoothed(1.0, 0.0), "one-sided": smoothed(0.9, 0.0), "two-sided": smoothed(0.9, 0.1),
 }  # fmt: skip
 PAIRS = [
     *((loss, how) for loss in ("non-saturating", "saturating") for how in DISCRIMINATORS),
-    ("wasserstein", "none"),
+    *((loss, "none") for loss in CRITICS),
 ]
 
 
 def test_every_named_pair_is_tested():
-    assert {loss for loss, _ in PAIRS} == LOSSES.keys()
+    assert {loss for loss, _ in PAIRS} == LOSSES.keys() == {*LOSS_NAMES, *AS_PRINTED}
 
 
 @pytest.mark.parametrize(("loss", "smoothing"), PAIRS)
@@ -50,7 +72,7 @@ def test_named_losses_of_logits(loss, smoothing):
     rng = np.random.default_rng(0)
     real, fake = (jnp.asarray(3 * rng.standard_normal(13), jnp.float32) for _ in range(2))
     wide = np.asarray(real, np.float64), np.asarray(fake, np.float64)
-    critic = wide[1] - wide[0] if loss == "wasserstein" else DISCRIMINATORS[smoothing](*wide)
+    critic = CRITICS.get(loss, DISCRIMINATORS[smoothing])(*wide)
     np.testing.assert_allclose(pair.discriminator(real, fake), critic, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
         pair.generator(fake), GENERATORS[loss](wide[1]), rtol=1e-5, atol=1e-6
@@ -60,7 +82,9 @@ def test_named_losses_of_logits(loss, smoothing):
 @pytest.mark.parametrize(("loss", "smoothing"), PAIRS)
 def test_named_losses_are_the_catalogue_s_own_functions(loss, smoothing):
     catalogue = {equation.function for equation in EQUATIONS.values()}
-    if smoothing == "two-sided":  # what the document's code does, and advises against
+    if (
+        smoothing == "two-sided" or "printed" in loss
+    ):  # what the documents do, and are advised against
         catalogue = {equation.printed_function for equation in EQUATIONS.values()} | catalogue
     assert set(choose_losses(loss, smoothing)) <= catalogue
 

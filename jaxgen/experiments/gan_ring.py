@@ -1,0 +1,45 @@
+"""A GAN on a ring of eight narrow Gaussians."""
+
+from jaxgen.experiments.preset import Preset
+from jaxgen.families.gan.family import PointGAN
+from jaxgen.models.mlp_gan.config import MLPGANConfig
+from jaxgen.training.config import OptimizerConfig
+
+ADAM = OptimizerConfig(
+    learning_rate=1e-3,
+    beta1=0.0,
+    beta2=0.99,
+    schedule="cosine",
+    decay_steps=10_000,
+    end_fraction=0.0,
+)
+
+PRESET = Preset(
+    summary="A GAN of points on a ring of eight Gaussians, which loses none of them.",
+    papers=(
+        "Lin et al. 2018, PacGAN (data, metrics)",
+        "Sønderby et al. 2017 (noise)",
+        "Roth et al. 2017 (its penalty)",
+        "Mescheder et al. 2018 (R1)",
+    ),
+    notes="Noise that falls lets D see all modes at first and each one's width at last. Of true samples "
+    "98.9 % are of high quality; the value at the equilibrium is -log 4 = -1.386.",
+    minutes=1.5,
+    experiment=PointGAN(
+        steps=10_000,
+        batch_size=256,
+        data="ring",
+        r1=1e-4,
+        noise_penalty=1.0,
+        noise_start=1.0,
+        noise_end=0.003,
+        noise_steps=8000,
+        model=MLPGANConfig(2, (128, 128, 128), (128, 128, 128), output="numbers", waves=7),
+        generator_optimizer=ADAM,
+        discriminator_optimizer=ADAM,
+        ema_decay=0.99,
+        log_every=500,
+        checkpoint_every=5000,
+        eval_every=2000,
+    ),
+)

@@ -1,0 +1,166 @@
+"""What a pass of each player of a DCGAN costs.
+
+Letters: Z noise; G's images H0·W0 (the smallest), H1·W1 and so on with C0, C1, ... channels, the last
+ones those of the image; D's Y0·V0 (the image), Y1·V1, ... with E0, E1, ... channels; K a kernel's side,
+S the same made even, so that it is cut into squares of 2·2. Rows of the matmuls, forward, and as much
+again for each gradient:
+
+    G in 2·B·Z·N0     spread 2·B·(H·W)·C·S·S·C', each pixel over its kernel
+    D convolution 2·B·(Y'·V')·K·K·E·E'        head 2·B·N·1
+
+Radford et al. 2016, https://arxiv.org/abs/1511.06434.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from jaxgen.costs.convolution import convolution, same_axis
+from jaxgen.costs.formula import times
+from jaxgen.costs.rows import elementwise, matmul, mlp
+from jaxgen.costs.table import Row
+from jaxgen.errors import UserError
+from jaxgen.models.dcgan.config import DCGANConfig
+
+NORM = (7, 11)  # mean, subtract, square, mean, divide, scale, shift
+
+
+class PlayerRows:
+    """The rows of one pass of each player on batch_size images of a shape, judged in packs.
+
+    `auto` is priced as the patches that a CPU takes, and so is any transposed convolution.
+    """
+
+    def __init__(
+        self, config: DCGANConfig, *, batch_size: int, shape: tuple[int, ...], pack: int = 1
+    ):
+        self._config, self._depth = config, len(config.channels)
+        height, width = config.smallest(shape)
+        K = config.kernel_size
+        sizes = {"B": batch_size, "K": K, "S": K + K % 2, "Z": config.latent_size}
+        for layer, channels in enumerate((*config.channels[::-1], shape[-1])):
+            sizes |= {f"H{layer}": height * 2**layer, f"W{layer}": width * 2**layer}
+            sizes[f"C{layer}"] = channels
+        sizes["N0"] = height * width * config.channels[-1]
+        self._sizes = sizes
+        judged = {"B": batch_size // pack, "K": config.kernel_size}
+        judged |= {"Y0": shape[0], "V0": shape[1], "E0": shape[2] * pack}
+        for layer, channels in enumerate(config.channels, start=1):
+            judged[f"E{layer}"] = channels
+            for places, pairs in ("YP", "VQ"):
+                axis = same_axis(judged[f"{places}{layer - 1}"], config.kernel_size, stride=2)
+                judged[f"{places}{layer}"], judged[f"{pairs}{layer}"] = axis
+        self._judged = judged | {"N": sizes["N0"], "one": 1}
+
+    def generator(self, name: str, *, trained: bool) -> list[Row]:
+        """With its gradient, or as one that only draws."""
+        sizes, normed = self._sizes, self._config.generator_norm == "batch"
+        kernel, both = (("kernel",), ("input", "kernel")) if trained else ((), ())
+        rows = [
+            matmul(
+                f"{name} in", sizes, times("B", "Z", "N0"), "Z", result="B·N0", kernel="Z·N0",
+                owned=trained, gradients=kernel, kept=trained,
+            ),
+            *self._after(f"{name} in", sizes, "H0·W0", "C0", trained, normed),
+        ]  # fmt: skip
+        for layer in range(self._depth):
+            before, here = f"H{layer}·W{layer}", f"H{layer + 1}·W{layer + 1}"
+            inputs, outputs, last = f"C{layer}", f"C{layer + 1}", layer == self._depth - 1
+            own = f"{name} spread {layer + 1}"
+            spread = times("B", before, "S·S", outputs)
+            rows += [
+                elementwise(f"{own} relu", sizes, times("B", before, inputs), 1, int(trained)),
+                matmul(
+                    own, sizes, times(spread, inputs), inputs, result=times("B", here, outputs),
+                    kernel=times("K·K", inputs, outputs), owned=trained, gradients=both,
+                    kept=trained, hidden=not last,
+                ),
+                elementwise(f"{own}: overlaps added", sizes, spread, 1, 0),
+                *self._after(own, sizes, here, outputs, trained, normed and not last),
+            ]  # fmt: skip
+        result = times("B", f"H{self._depth}·W{self._depth}", f"C{self._depth}")
+        return [*rows, elementwise(f"{name} tanh", sizes, result, 3, 4 * trained)]
+
+    def discriminator(
+        self, name: str, *, trained: bool, data: bool = False, reads_kernel: bool = True
+    ) -> list[Row]:
+        """With its weights' gradient; or owned by others, with the gradient by its input alone.
+
+        data: the images come from memory. reads_kernel: False where another row's pass over the same
+        parameters reads them already.
+        """
+        sizes, config = self._judged, self._config
+        rows = [elementwise(f"{name} scaling", sizes, "B·Y0·V0·E0", 2, 0 if trained else 1)]
+        for layer in range(1, self._depth + 1):
+            own, places = f"{name} convolution {layer}", f"Y{layer}·V{layer}"
+            gradients = ("kernel",) if layer == 1 else ("input", "kernel")
+            rows += convolution(
+                own, sizes, image=f"Y{layer - 1}·V{layer - 1}",
+                channels=(f"E{layer - 1}", f"E{layer}"), places=places, kernel="K·K",
+                pairs=f"P{layer}·Q{layer}", native=config.convolution == "native",
+                gradients=gradients if trained else ("input",), data=data and layer == 1,
+            )  # fmt: skip
+            normed = config.discriminator_norm == "batch" and layer > 1
+            rows += self._after(own, sizes, places, f"E{layer}", trained, normed, "input")
+            rows.append(
+                elementwise(f"{own} leaky relu", sizes, times("B", places, f"E{layer}"), 2, 2)
+            )
+        rows += mlp(
+            f"{name} head",
+            sizes,
+            ("N", "one"),
+            gradients=("input", "kernel") if trained else ("input",),
+        )
+        return rows if trained and reads_kernel else [_not_owned(row) for row in rows]
+
+    def slopes(self, name: str) -> list[Row]:
+        """A penalty on slopes; nobody has written down what it costs through convolutions."""
+        raise UserError(
+            f"{name} has no cost table for --model DCGANConfig: leave out the penalty on slopes here."
+        )
+
+    @property
+    def kernels(self) -> list[tuple[str, str]]:
+        """(inputs, outputs) of each of the discriminator's, in the letters of its rows."""
+        layers = range(1, self._depth + 1)
+        return [*((f"K·K·E{layer - 1}", f"E{layer}") for layer in layers), ("N", "one")]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of the letters of the discriminator's rows."""
+        return self._judged
+
+    def _after(
+        self,
+        name: str,
+        sizes: Any,
+        places: str,
+        C: str,
+        trained: bool,
+        normed: bool,
+        through: str = "",
+    ) -> list[Row]:
+        """The norm or the bias of a layer's result."""
+        elements, back = times("B", places, C), trained or bool(through)
+        if normed:
+            return [
+                elementwise(
+                    f"{name} norm", sizes, elements, NORM[0], NORM[1] * back, parameters=times(2, C),
+                    owned=trained, kept=elements,
+                )
+            ]  # fmt: skip
+        parameters = "N0" if name.endswith(" in") else C
+        return [
+            elementwise(
+                f"{name} bias",
+                sizes,
+                elements,
+                1,
+                int(trained),
+                parameters=parameters,
+                owned=trained,
+            )
+        ]
+
+
+def _not_owned(row: Row) -> Row:
+    return replace(row, parameters="0", matrices=None)
