@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int16
+from jaxtyping import Float32, Int16
 
 from jaxgen.data.audio.clips import Clip, Clips, covered, without_last_fifth
 from jaxgen.data.reading import file_names, plain_errors, require_file
@@ -69,13 +69,12 @@ def _clip(file: Path, label: int, sample_rate: int, resample: bool, hop: int | N
                 "or let it be converted by --resample."
             )
         sound = resampled(sound, rate, sample_rate)
-    clip = Clip(str(file), sound, label, None if hop is None else _features(file))
+    clip = Clip(str(file), sound, label, None if hop is None else read_features(file.with_suffix(".npy")))
     return covered(clip, hop or 1)
 
 
-def _features(file: Path) -> np.ndarray:
-    """What lies beside a sound of that name as .npy: a row of numbers a frame."""
-    path = file.with_suffix(".npy")
+def read_features(path: Path) -> Float32[np.ndarray, "frames C"]:
+    """A .npy file with a row of numbers for each frame; a UserError where it is none."""
     require_file(path)
     try:
         rows = np.load(path, allow_pickle=False)
