@@ -15,6 +15,7 @@ random-tokens:SIZE  text: SIZE different tokens, independent and uniform, withou
 ring                points: a mixture of 8 Gaussians on a circle
 shakespeare         text: a million characters of plays, where they are on this machine
 text:FILE           text: a UTF-8 file
+speech              audio: 25 s of read English, where they are on this machine
 tfds:NAME           images, text or audio: a set of tensorflow-datasets
 tokens:FILE         text: tokens on disk, nanoGPT's .bin or what `jaxgen tokenize` writes
 vowels              audio: a synthesised voice of known pitch and formants, with features of each frame

@@ -26,21 +26,28 @@ Clips = Sequence[Int[np.ndarray, " n"]]
 def markov_bits(train: Clips, test: Clips, levels: int, order: int = 2) -> float:
     """Eq. (1): bits per sample of the held-out clips, s chosen on a slice of the training part."""
     seen = [clip[: len(clip) * 9 // 10] for clip in train]
-    slices = [clip[len(clip) * 9 // 10 :] for clip in train]
-    best = min(STRENGTHS, key=lambda s: _markov(seen, slices, levels, order, s))
-    return _markov(train, test, levels, order, best)
+    chosen_on = _counts(seen, [clip[len(clip) * 9 // 10 :] for clip in train], levels, order)
+    best = min(STRENGTHS, key=lambda s: _mean_bits(chosen_on, levels, s))
+    return _mean_bits(_counts(train, test, levels, order), levels, best)
 
 
-def _markov(train: Clips, test: Clips, levels: int, order: int, strength: float) -> float:
+def _counts(train: Clips, test: Clips, levels: int, order: int) -> list[tuple[np.ndarray, ...]]:
+    """Of each order from 0 on (n(c), n(c x)) for every held-out sample x and its context c."""
     silence = levels // 2
     before, targets = _contexts(test, order, silence)
     seen, next_seen = _contexts(train, order, silence)
-    probs = np.full(len(targets), 1.0 / levels)
+    found = []
     for k in range(order + 1):
         # A context, and a context with what follows, as one number each.
         own, wanted = _coded(seen[:, order - k :], levels), _coded(before[:, order - k :], levels)
-        contexts = _counted(own, wanted)
         pairs = _counted(own * levels + next_seen, wanted * levels + targets)
+        found.append((_counted(own, wanted), pairs))
+    return found
+
+
+def _mean_bits(counts: list[tuple[np.ndarray, ...]], levels: int, strength: float) -> float:
+    probs = np.full(len(counts[0][0]), 1.0 / levels)
+    for contexts, pairs in counts:
         probs = (pairs + strength * probs) / (contexts + strength)
     return float(-np.log2(probs).mean())
 

@@ -53,10 +53,10 @@ class Waves(Dataset):
         """The same sound, of which `count` windows at equal distances are judged."""
         return replace(self, judged=count if count < self.num_judged else None)
 
-    def clips(self) -> list[np.ndarray]:
-        """The samples of each clip."""
+    def clips(self, values: np.ndarray) -> list[np.ndarray]:
+        """Of values for all of `wave`, those of each clip."""
         places = zip(self.arrays["offset"] + 1, self.arrays["length"], strict=True)
-        return [self.arrays["wave"][start : start + length] for start, length in places]
+        return [values[start : start + length] for start, length in places]
 
     def gather(self, arrays: Mapping[str, Any], indices: Any) -> dict[str, Any]:
         """`wave` int16 [B, T + 1], first the sample before the window; `features` and `label`."""

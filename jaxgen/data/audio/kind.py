@@ -11,6 +11,7 @@ from jaxgen.data.audio.tfds import TfdsAudio
 from jaxgen.data.audio.vowels import Vowels
 from jaxgen.data.audio.wavs import WavFolder
 from jaxgen.data.kind import Data, Kind, Source, whole
+from jaxgen.data.named import find_named
 from jaxgen.data.reading import as_path
 from jaxgen.errors import UserError
 
@@ -81,9 +82,18 @@ def audio_data(
     return Data(train, replace(test, seen=train), spec)
 
 
+def speech() -> WavFolder:
+    """Five clips of read English, 25 s; a UserError where they are not on this machine."""
+    remedy = (
+        "get the wav files of Debian's pocketsphinx-testdata (LibriVox, Austen), or give wav:DIR"
+    )
+    return WavFolder(find_named("speech", "audio", [], remedy))
+
+
 KIND = Kind(
     {
         "effects": Source(lambda _: (Effects(),)),
+        "speech": Source(lambda _: (speech(),)),
         "tfds": Source(lambda name: (TfdsAudio(name),), "NAME"),
         "vowels": Source(lambda _: (Vowels(),)),
         "wav": Source(lambda folder: (WavFolder(as_path(folder)),), "DIR"),

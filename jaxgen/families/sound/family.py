@@ -27,7 +27,7 @@ class Sound(Experiment):
 
     kind: ClassVar = "audio"
     data: str = "vowels"
-    """Where the sound comes from: vowels, effects, wav:DIR (a folder a speaker, or none), tfds:NAME."""
+    """Where the sound comes from: vowels, effects, speech, wav:DIR (a folder a speaker, or none), tfds:NAME."""
     seq_len: int = 4000
     """T, samples of a training window."""
     sample_rate: int = 16000
