@@ -10,7 +10,7 @@ they can be run (see `record.Equation`).
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jaxgen.catalog import algorithms, attention, diffusion, gan, language, transformer, vae
+from jaxgen.catalog import algorithms, attention, diffusion, gan, language, sound, transformer, vae
 from jaxgen.catalog.passage import PASSAGE_VERDICTS, Passage
 from jaxgen.catalog.record import VERDICTS, Equation, Example, Run, Verdict
 from jaxgen.errors import UserError
@@ -24,7 +24,7 @@ __all__ = [
 EQUATIONS: Mapping[str, Equation] = MappingProxyType(
     {
         equation.id: equation
-        for family in (attention, gan, vae, language, transformer, diffusion)
+        for family in (attention, gan, vae, language, transformer, diffusion, sound)
         for equation in family.ENTRIES
     }
 )

@@ -18,7 +18,7 @@ https://arxiv.org/abs/1701.05517, which the second WaveNet took over for 16 bits
 Nothing is carried from one time to the next: y_t is a function of R samples, all of them given.
 `causal_step` is Eq. (3) at one time, from the K − 1 inputs that a queue has kept.
 
-Shape letters: *B leading axes, T time, D channels in, F channels out, H gated channels, G = 2·H, V levels,
+Shape letters: *B leading axes, T time, D channels in, F channels out, H gated channels, G2 = 2·H, V levels,
 M components of the mixture, P = 3·M their parameters. Nats.
 """
 
@@ -90,7 +90,7 @@ def causal_step(
     return functools.reduce(jnp.add, (x @ kernel[k] for k, x in enumerate(kept)))
 
 
-def gated_unit(a: Float[Array, "*B G"]) -> Float[Array, "*B H"]:
+def gated_unit(a: Float[Array, "*B G2"]) -> Float[Array, "*B H"]:
     """Eq. (4): the first half of the channels through tanh, times the second half through a sigmoid."""
     content, gate = jnp.split(a, 2, axis=-1)
     return jnp.tanh(content) * jax.nn.sigmoid(gate)

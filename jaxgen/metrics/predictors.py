@@ -20,7 +20,7 @@ STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
 TINY = 1e-12
 """The least probability of a level in Eq. (2): beyond 40 bits a tail says nothing more."""
 
-Clips = Sequence[Int[np.ndarray, " n"]]
+Clips = Sequence[Int[np.ndarray, " _"]]
 
 
 def markov_bits(train: Clips, test: Clips, levels: int, order: int = 2) -> float:
@@ -57,7 +57,7 @@ def _contexts(clips: Clips, order: int, silence: int) -> tuple[np.ndarray, np.nd
     before, targets = [], []
     for clip in clips:
         padded = np.concatenate([np.full(order, silence), clip]).astype(np.int64)
-        before.append(np.stack([padded[i : i + len(clip)] for i in range(order)], axis=1))
+        before.append(padded[np.arange(len(clip))[:, None] + np.arange(order)[None]])
         targets.append(clip)
     return np.concatenate(before), np.concatenate(targets).astype(np.int64)
 

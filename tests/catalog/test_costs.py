@@ -11,9 +11,11 @@ from jaxgen.catalog.attention import causal_attention_costs
 from jaxgen.costs.table import CONTRACTIONS
 from jaxgen.costs.walk.count import count
 
-# Sizes of which no two are equal, so that a swapped letter must show; G is 3 H, three gates.
+# Sizes of which no two are equal, so that a swapped letter must show; G is 3 H, three gates, G2
+# 2 H, content and gate; P is 3 numbers of each logistic.
 LETTERS = {
     "B": 6, "T": 4, "S": 9, "H": 8, "U": 5, "X": 7, "V": 11, "D": 17, "Z": 3, "G1": 13, "G": 24,
+    "G2": 16, "K": 2, "F": 10, "P": 12,
 }  # fmt: skip
 
 

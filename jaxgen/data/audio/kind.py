@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxgen.data.audio.clips import Clips
 from jaxgen.data.audio.dataset import waves_of
@@ -50,6 +50,7 @@ class AudioSpec:
         return cls(*sizes, whole(values, "hop"), tuple(labels), voice)
 
 
+@runtime_checkable  # so that beartype can check it in tests
 class AudioSource(Protocol):
     """What has clips once a person has said at which rate."""
 

@@ -110,7 +110,7 @@ def heard(
     length = round(VOWEL_SECONDS * vowels.FRAMES_PER_SECOND)
     for sound, (text, script) in zip(sounds, scripts, strict=True):
         for frame in np.flatnonzero(script.vowels >= 0):
-            pitch = pitch_at(sound, rate, frame * hop + hop // 2)
+            pitch = pitch_at(sound, rate, int(frame) * hop + hop // 2)
             asked = script.pitch[frame]
             follows.append(pitch is not None and abs(pitch / asked - 1) <= NEAR)
         for number, vowel in enumerate(text):

@@ -1,6 +1,7 @@
 """What a model of sound says of the next sample: levels of the μ-law, or a mixture of logistics."""
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,36 +13,43 @@ from jaxgen.equations.sampling import sampling_log_probs
 LEVELS_16_BITS = 2**16
 
 
-class Output(Protocol):
+class Output(ABC):
     """How sound in [-1, 1) is read, how a model's outputs are a distribution, and drawn from."""
 
     @property
+    @abstractmethod
     def size(self) -> int:
         """V, the model's outputs for a sample."""
 
     @property
+    @abstractmethod
     def read_levels(self) -> int | None:
         """How many levels the signal has for the model to tell apart; None: too many."""
 
+    @abstractmethod
     def signal(self, wave: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """What the model reads in the place of a wave."""
 
+    @abstractmethod
     def wave(self, signal: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """The inverse of `signal`, up to its levels."""
 
+    @abstractmethod
     def nats(self, outputs: Float[Array, "*B V"], signal: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """−log p of each sample."""
 
+    @abstractmethod
     def draw(self, key: Any, outputs: Float[Array, " V"], temperature: float) -> Float[Array, ""]:
         """A sample's signal."""
 
+    @abstractmethod
     def log_probs(
         self, outputs: Float[Array, "B V"], signal: Float[Array, " B"], temperature: float
     ) -> Float[Array, " B"]:
         """With which `draw` draws each."""
 
 
-class MuLaw:
+class MuLaw(Output):
     """A softmax over the levels of companded sound."""
 
     def __init__(self, levels: int):
@@ -85,7 +93,7 @@ class MuLaw:
         return sound.to_levels(companded, self.levels)
 
 
-class Logistics:
+class Logistics(Output):
     """A mixture of logistics over the levels of 16 bits."""
 
     def __init__(self, mixtures: int):

@@ -27,7 +27,7 @@ from jaxtyping import Array, Float, Int
 from jaxgen.equations import sound
 from jaxgen.models.wavenet.config import WaveNetConfig
 
-Queues = list[Float[Array, "B Q D"]]
+Queues = list[Float[Array, "B _ D"]]
 """Of each convolution, the last Q = (K − 1) d inputs, in a ring: that of time t lies at t mod Q."""
 
 
