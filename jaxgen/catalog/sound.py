@@ -20,7 +20,7 @@ def _convolution_rows(sizes: Sizes) -> list[Row]:
         matmul(
             "taps", sizes, "K·B·T·D·F", "D", result="B·T·F", kernel="K·D·F",
         ),
-        elementwise("taps added", sizes, "K·B·T·F", 1, 1),
+        elementwise("taps added", sizes, "(K − 1)·B·T·F", 1, 1),
     ]  # fmt: skip
 
 
@@ -63,7 +63,7 @@ ENTRIES = (
         _WAVENET,
         "section 2.2",
         sound.compand,
-        Example({"x": (-0.5, -0.01, 0.0, 0.01, 0.5)}, ("x",)),
+        Example({"x": (-0.5, 0.25, 0.75)}, ("x",)),
         operations("B", 7, 9),
     ),
     _entry(
@@ -74,7 +74,7 @@ ENTRIES = (
         _WAVENET,
         "section 2.2",
         sound.expand,
-        Example({"companded": (-0.5, 0.0, 0.75)}, ("companded",)),
+        Example({"companded": (-0.5, 0.25, 0.75)}, ("companded",)),
         operations("B", 7, 9),
     ),
     _entry(

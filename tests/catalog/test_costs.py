@@ -46,7 +46,7 @@ def test_every_equation_s_gradient_is_its_table_s(equation):
 
 def test_the_table_s_arrays_by_hand():
     """Elements of arguments with a gradient, of those without, and of results; at four bytes each."""
-    B, T, S, H, U, X, V, D, Z, G1, G = LETTERS.values()
+    B, T, S, H, U, X, V, D, Z, G1, G, G2, K, F, P = LETTERS.values()
     query_key_value = B * T * H + B * S * H + B * S * U
     expected = {
         "attention.scaled-dot-product": (query_key_value, 0, B * T * U),
@@ -59,6 +59,9 @@ def test_the_table_s_arrays_by_hand():
         "lm.cross-entropy": (B * T * V, B * T, B),
         "lm.sampling": (B * V, 0, B * V),
         "lm.gru": (B * D + B * H + D * G + H * G + G + H, 0, B * H),  # G = 3 H
+        "sound.causal-convolution": (B * T * D + K * D * F, 0, B * T * F),
+        "sound.gated-unit": (B * G2, 0, B * H),
+        "sound.logistic-mixture": (B * P + B, 0, B),
         "transformer.rms-norm": (B * D + D, 0, B * D),
         "transformer.rotary": (B * T * H, T, B * T * H),
     }
