@@ -58,7 +58,7 @@ def make_sound_evaluation(
             metrics |= known[whole]
             metrics["gain_bits"] = min(known[whole].values()) - bits
         if spec.voice and experiment.judge_texts:
-            metrics |= judge_voice(model, output, weights.params, spec, experiment.judge_texts)
+            metrics |= judge_voice(model, output, weights.params, spec, experiment)
         return metrics
 
     return evaluate
@@ -84,12 +84,13 @@ def plain_bits(output: MuLaw, train: Waves, test: Waves) -> dict[str, float]:
 
 
 def judge_voice(
-    model: nn.Module, output: Output, params: Any, spec: AudioSpec, count: int, seed: int = 0
+    model: nn.Module, output: Output, params: Any, spec: AudioSpec, experiment: Any, seed: int = 0
 ) -> dict[str, float]:
-    """Strings at random, always the same, said by the model and read back."""
+    """Strings at random, always the same, said by the model at its temperature and read back."""
+    count, temperature = experiment.judge_texts, experiment.sampling.temperature
     scripts = [random_script(np.random.default_rng([seed, i])) for i in range(count)]
     features = np.stack([script.features() for _, script in scripts])
-    sounds = draw_batch(model, output, params, features, spec.hop, seed)
+    sounds = draw_batch(model, output, params, features, spec.hop, temperature, seed)
     return heard(sounds, scripts, spec)
 
 

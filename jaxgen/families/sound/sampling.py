@@ -144,12 +144,18 @@ def sample_sound(
 
 
 def draw_batch(
-    model: nn.Module, output: Output, params: Any, features: np.ndarray, hop: int, seed: int = 0
+    model: nn.Module,
+    output: Output,
+    params: Any,
+    features: np.ndarray,
+    hop: int,
+    temperature: float,
+    seed: int = 0,
 ) -> np.ndarray:
     """Sound in [-1, 1] of rows of features (B, frames, C), each with a key of its own."""
     keys = jax.random.split(jax.random.key(seed), len(features))
     drawn = draw_sound(
         model, output, params, keys, features.shape[1] * hop, jnp.zeros((len(features), 0)),
-        jnp.asarray(features), hop=hop,
+        jnp.asarray(features), temperature=temperature, hop=hop,
     )  # fmt: skip
     return np.asarray(output.wave(drawn.signal))
