@@ -24,9 +24,7 @@ def _convolution_rows(sizes: Sizes) -> list[Row]:
     ]  # fmt: skip
 
 
-def _of_16_bits(
-    parameters: Float[Array, "*B P"], x: Float[Array, "*B"]
-) -> Float[Array, "*B"]:
+def _of_16_bits(parameters: Float[Array, "*B P"], x: Float[Array, "*B"]) -> Float[Array, "*B"]:
     """At 65,536 levels."""
     return sound.logistic_mixture_nats(parameters, x, 65536)
 
@@ -58,8 +56,8 @@ ENTRIES = (
         "fine steps where sound is quiet",
         r"f(x) = \text{sign}(x) \frac{\ln(1 + \mu |x|)}{\ln(1 + \mu)},\quad \mu = 255",
         "A softmax over the 65,536 levels of 16 bits is dear; 256 equal steps are heard as noise. After"
-        " this curve, G.711's, 256 steps sound nearly as 16 bits do: at 0 they are 46 times as fine as at"
-        " full scale's end.",
+        " this curve, G.711's, 256 steps sound nearly as 16 bits do: at 0 they are 256 times as fine as"
+        " at the ends.",
         _WAVENET,
         "section 2.2",
         sound.compand,
@@ -81,9 +79,9 @@ ENTRIES = (
         "causal-convolution",
         "a convolution that sees the past alone, with gaps",
         r"y_t = \sum_{k=0}^{K-1} W_k x_{t - (K-1-k) d}",
-        "With d doubling from layer to layer, L layers of K taps see 1 + (K − 1)(2^L − 1) samples. It is no"
-        " recurrence: all times are computed at once in training, and to draw a sample costs one product a"
-        " tap and layer once the K − 1 inputs that are still needed are kept in a queue.",
+        "With d doubling from layer to layer, L layers of K taps see 1 + (K − 1)(2^L − 1) samples. It is"
+        " no recurrence: all times are computed at once in training, and to draw a sample costs one"
+        " product a tap and layer once the K − 1 inputs that are still needed are kept in a queue.",
         _WAVENET,
         "section 2.1",
         sound.causal_convolution,
@@ -102,8 +100,8 @@ ENTRIES = (
         "gated-unit",
         "the gated activation unit",
         r"z = \tanh(a) \odot \sigma(a'),\quad (a, a') = W * x + V h",
-        "Half of the channels say what, the other half how much. h is what the sound is conditioned on: a"
-        " speaker for a whole clip, or features of the moment.",
+        "Half of the channels say what, the other half how much. h is what the sound is conditioned on:"
+        " a speaker for a whole clip, or features of the moment.",
         _WAVENET,
         "eqs. (2) and (3)",
         sound.gated_unit,

@@ -9,17 +9,17 @@
 
 with δ = 1/(V − 1), half of a level on [−1, 1]; the outermost levels have all that lies beyond them.
 
-Eqs. (1), (3), (4) and, with its dilations, (5) are van den Oord et al. 2016, "WaveNet: a generative model
-for raw audio", sections 2.1 to 2.5, https://arxiv.org/abs/1609.03499; h are the features that sound is
-conditioned on, of the moment or of all of the clip. Eq. (2) follows from (1), the μ-law of ITU-T G.711
-as a formula. Eq. (6) is Salimans et al. 2017, "PixelCNN++", section 2.1,
+Eqs. (1), (3), (4) and, with its dilations, (5) are van den Oord et al. 2016, "WaveNet: a generative
+model for raw audio", sections 2.1 to 2.5, https://arxiv.org/abs/1609.03499; h are the features
+that sound is conditioned on, of the moment or of all of the clip. Eq. (2) follows from (1), the μ-law
+of ITU-T G.711 as a formula. Eq. (6) is Salimans et al. 2017, "PixelCNN++", section 2.1,
 https://arxiv.org/abs/1701.05517, which the second WaveNet took over for 16 bits.
 
 Nothing is carried from one time to the next: y_t is a function of R samples, all of them given.
 `causal_step` is Eq. (3) at one time, from the K − 1 inputs that a queue has kept.
 
-Shape letters: *B leading axes, T time, D channels in, F channels out, H gated channels, G2 = 2·H, V levels,
-M components of the mixture, P = 3·M their parameters. Nats.
+Shape letters: *B leading axes, T time, D channels in, F channels out, H gated channels, G2 = 2·H,
+V levels, M components of the mixture, P = 3·M their parameters. Nats.
 """
 
 import functools
@@ -142,6 +142,4 @@ def sample_logistic_mixture(
 def tempered_mixture(parameters: Float[Array, "*B P"], temperature: float) -> Float[Array, "*B P"]:
     """Eq. (6) at a temperature τ: logits of π over τ, scales times τ."""
     logits, mean, log_scale = jnp.split(parameters, 3, axis=-1)
-    return jnp.concatenate(
-        [logits / temperature, mean, log_scale + math.log(temperature)], axis=-1
-    )
+    return jnp.concatenate([logits / temperature, mean, log_scale + math.log(temperature)], axis=-1)

@@ -3,8 +3,8 @@
 (1) p_k(x | c) = (n(c x) + s p_{k−1}(x | c')) / (n(c) + s),   p_0 = uniform       c' is c but its oldest
 (2) x̂_t = Σ_{i=1..p} a_i x_{t−i},   a least squares;   p(level) = F((u − x̂)/b) − F((l − x̂)/b)
 
-(1): counts n of the training part, each order smoothed by the one below it with s pseudo-counts (MacKay &
-Peto 1995, "A hierarchical Dirichlet language model"). (2): the autocorrelation method's least squares
+(1): counts n of the training part, each order smoothed by the one below it with s pseudo-counts (MacKay
+& Peto 1995, "A hierarchical Dirichlet language model"). (2): the autocorrelation method's least squares
 (Makhoul 1975, "Linear prediction: a tutorial review", https://doi.org/10.1109/PROC.1975.9792), F the
 distribution of a Gaussian or a Laplace residual of the likeliest scale, l and u a level's ends. Both see
 the same levels as a model does, and silence before a clip.
@@ -20,6 +20,7 @@ STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
 TINY = 1e-12
 """The least probability of a level in Eq. (2): beyond 40 bits a tail says nothing more."""
 
+Counts = list[tuple[np.ndarray, np.ndarray]]
 Clips = Sequence[Int[np.ndarray, " _"]]
 
 
@@ -31,7 +32,7 @@ def markov_bits(train: Clips, test: Clips, levels: int, order: int = 2) -> float
     return _mean_bits(_counts(train, test, levels, order), levels, best)
 
 
-def _counts(train: Clips, test: Clips, levels: int, order: int) -> list[tuple[np.ndarray, ...]]:
+def _counts(train: Clips, test: Clips, levels: int, order: int) -> Counts:
     """Of each order from 0 on (n(c), n(c x)) for every held-out sample x and its context c."""
     silence = levels // 2
     before, targets = _contexts(test, order, silence)
@@ -45,7 +46,7 @@ def _counts(train: Clips, test: Clips, levels: int, order: int) -> list[tuple[np
     return found
 
 
-def _mean_bits(counts: list[tuple[np.ndarray, ...]], levels: int, strength: float) -> float:
+def _mean_bits(counts: Counts, levels: int, strength: float) -> float:
     probs = np.full(len(counts[0][0]), 1.0 / levels)
     for contexts, pairs in counts:
         probs = (pairs + strength * probs) / (contexts + strength)

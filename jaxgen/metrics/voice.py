@@ -3,9 +3,9 @@
 (1) r(k) = Σ_t x_t x_{t+k} / √(Σ_t x_t² Σ_t x_{t+k}²),   pitch = rate / k at the first high peak of r
 (2) x̂_t = Σ_i a_i x_{t−i};   formants: F = rate · angle / 2π of the roots of 1 − Σ_i a_i z^{−i}
 
-(1): as Boersma 1993, "Accurate short-term analysis of the fundamental frequency", has it, the peak's place
-between two lags by a parabola. (2): Markel & Gray 1976, "Linear prediction of speech", chapter 7: poles
-near the unit circle are resonances. Both are deterministic; neither knows what was asked for.
+(1): as Boersma 1993, "Accurate short-term analysis of the fundamental frequency", has it, the peak's
+place between two lags by a parabola. (2): Markel & Gray 1976, "Linear prediction of speech", chapter 7:
+poles near the unit circle are resonances. Both are deterministic; neither knows what was asked for.
 """
 
 from collections.abc import Mapping

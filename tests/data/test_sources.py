@@ -116,7 +116,9 @@ def test_every_folder_with_a_kind_is_one():
         kind = find_kind(name)
         assert spec.to_json()["kind"] == name
         assert kind.spec_from_json(spec.to_json()) == spec
-    named = [name for kind in ("audio", "images", "points", "text") for name in find_kind(kind).sources]
+    named = [
+        name for kind in ("audio", "images", "points", "text") for name in find_kind(kind).sources
+    ]
     assert set(all_sources()) == set(named)
     fails(
         "digits",

@@ -1,5 +1,7 @@
 """Sound's equations against NumPy written out, sums over all levels, and values worked by hand."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -88,7 +90,7 @@ def test_a_mixture_s_levels_sum_to_one_and_are_differences_of_sigmoids(normal):
         return weights @ (1 / (1 + np.exp(-(x - mean) / np.exp(log_scale))))
 
     ends = [-np.inf, *(grid[:-1] + half), np.inf]
-    expected = [below(up) - below(low) for low, up in zip(ends[:-1], ends[1:], strict=True)]
+    expected = [below(up) - below(low) for low, up in pairwise(ends)]
     np.testing.assert_allclose(np.exp(-np.asarray(nats)), expected, rtol=2e-5)
     assert sum(expected) == pytest.approx(1)
 

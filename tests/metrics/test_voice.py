@@ -1,4 +1,4 @@
-"""A voice is heard right where what it says is known: sines, a tube's resonances, the synthesised one."""
+"""A voice is heard right where what it says is known: sines, a tube's resonances, the made one."""
 
 import numpy as np
 import pytest

@@ -63,10 +63,14 @@ class Waves(Dataset):
         clip = (indices[:, None] >= arrays["first"][None]).sum(-1) - 1
         window = indices - arrays["first"][clip]
         places = np.arange(self.seq_len + 1, dtype=np.int32)[None]
-        rows = {"wave": arrays["wave"][(arrays["offset"][clip] + window * self.hop)[:, None] + places]}
+        rows = {
+            "wave": arrays["wave"][(arrays["offset"][clip] + window * self.hop)[:, None] + places]
+        }
         if "features" in arrays:
             frames = np.arange(self.seq_len // self.hop, dtype=np.int32)[None]
-            rows["features"] = arrays["features"][(arrays["frame"][clip] + window)[:, None] + frames]
+            rows["features"] = arrays["features"][
+                (arrays["frame"][clip] + window)[:, None] + frames
+            ]
         if "label" in arrays:
             rows["label"] = arrays["label"][clip]
         return rows
@@ -98,7 +102,10 @@ class Waves(Dataset):
 
     def _batch(self, windows: np.ndarray, size: int, context: int) -> dict[str, np.ndarray]:
         arrays, span = self.arrays, self.seq_len + context
-        found = {"wave": np.zeros((size, span + 1), np.int16), "counted": np.zeros((size, span), bool)}
+        found: dict[str, np.ndarray] = {
+            "wave": np.zeros((size, span + 1), np.int16),
+            "counted": np.zeros((size, span), bool),
+        }
         if "features" in arrays:
             width = arrays["features"].shape[1]
             found["features"] = np.zeros((size, span // self.hop, width), np.float32)

@@ -46,8 +46,8 @@ class AudioSpec:
         labels, voice = values["labels"], values["voice"]
         if voice not in VOICES or not all(isinstance(label, str) for label in labels):
             raise ValueError("the labels or the voice are not known")
-        sizes = [whole(values, "sample_rate"), whole(values, "num_features", 0, 2**16)]
-        return cls(*sizes, whole(values, "hop"), tuple(labels), voice)
+        rate, features = whole(values, "sample_rate"), whole(values, "num_features", 0, 2**16)
+        return cls(rate, features, whole(values, "hop"), tuple(labels), voice)
 
 
 @runtime_checkable  # so that beartype can check it in tests

@@ -129,7 +129,7 @@ def speak(script: Script, sample_rate: int, rng: np.random.Generator) -> Float[n
 
 
 def vocal_tract(vowel: str, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """(numerator, denominator) of a vowel's filter: the glottis, a pole at 100 Hz, and its resonances."""
+    """(numerator, denominator) of a vowel's filter: the glottis, a pole at 100 Hz, and resonances."""
     pole = np.exp(-2 * np.pi * 100 / sample_rate)
     numerator, denominator = np.array([1 - pole]), np.array([1, -pole])
     for frequency, width in zip(FORMANTS[vowel], BANDWIDTHS, strict=True):
@@ -188,4 +188,6 @@ def _pulses(pitch: np.ndarray, sample_rate: int) -> np.ndarray:
 
 def _smoothed(values: np.ndarray, width: int) -> np.ndarray:
     """The mean of so many frames around each."""
-    return np.convolve(np.pad(values, (width // 2, width - width // 2 - 1)), np.ones(width) / width, "valid")
+    return np.convolve(
+        np.pad(values, (width // 2, width - width // 2 - 1)), np.ones(width) / width, "valid"
+    )

@@ -69,7 +69,9 @@ def _clip(file: Path, label: int, sample_rate: int, resample: bool, hop: int | N
                 "or let it be converted by --resample."
             )
         sound = resampled(sound, rate, sample_rate)
-    clip = Clip(str(file), sound, label, None if hop is None else read_features(file.with_suffix(".npy")))
+    clip = Clip(
+        str(file), sound, label, None if hop is None else read_features(file.with_suffix(".npy"))
+    )
     return covered(clip, hop or 1)
 
 
@@ -123,7 +125,7 @@ def read_wav(file: Path) -> tuple[Int16[np.ndarray, " n"], int]:
 
 
 def resampled(sound: Int16[np.ndarray, " n"], rate: int, to: int) -> Int16[np.ndarray, " m"]:
-    """At another rate: scipy's polyphase filter, which lets nothing beyond the lower rate's half pass."""
+    """At another rate: scipy's polyphase filter, which lets nothing beyond the lower rate's half by."""
     from scipy.signal import resample_poly
 
     common = math.gcd(rate, to)

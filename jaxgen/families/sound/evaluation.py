@@ -6,6 +6,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.data.audio import vowels
@@ -29,16 +30,17 @@ def make_sound_evaluation(
 ) -> Callable:
     """`evaluate(weights, dataset) -> metrics`: every held-out sample once, given all that R lets it see.
 
-    `loss` is in nats per sample, `bits_per_sample` the same in bits. Beside it, fitted to the training part
-    at the same levels: `markov_bits` of a chain of order 2 and `linear_bits` of linear prediction of order
-    16, with the better of a Gaussian and a Laplace residual; `gain_bits` is the better of both minus ours.
+    `loss` is in nats per sample, `bits_per_sample` the same in bits. Beside it, fitted to the training
+    part at the same levels: `markov_bits` of a chain of order 2 and `linear_bits` of linear prediction
+    of order 16, with the better of a Gaussian and a Laplace residual; `gain_bits` is the lesser of both
+    minus ours.
     Of a voice, over strings that it is given to say: `pitch_followed`, the share of voiced moments whose
     pitch is within 3 % of what was asked, and `vowels_read`, the share of vowels read back right.
     """
 
     @jax.jit
     def counted_nats(params, batch, counted):
-        return jax.numpy.where(counted, window_nats(model, output, params, batch), 0.0).sum(-1)
+        return jnp.where(counted, window_nats(model, output, params, batch), 0.0).sum(-1)
 
     known: dict[int, dict[str, float]] = {}
 
@@ -70,12 +72,12 @@ def plain_bits(output: MuLaw, train: Waves, test: Waves) -> dict[str, float]:
 
     def coded(part):
         # All clips at once, for one program; the silence before each is left out afterwards.
-        value = output.signal(part.arrays["wave"] * np.float32(1 / 32768))
+        value = output.signal(jnp.asarray(part.arrays["wave"] * np.float32(1 / 32768)))
         return part.clips(np.rint((np.asarray(value) + 1) * (levels - 1) / 2).astype(np.int32))
 
     seen, held_out = coded(train), coded(test)
     places = np.arange(2 * levels - 1) / (levels - 1) - 1.0  # levels, and the ends between two
-    amplitudes = np.asarray(output.wave(places.astype(np.float32)), np.float64)
+    amplitudes = np.asarray(output.wave(jnp.asarray(places, jnp.float32)), np.float64)
     linear = linear_bits(seen, held_out, amplitudes[::2], amplitudes[1::2])
     return {
         "markov_bits": markov_bits(seen, held_out, levels),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from jaxgen.errors import check
 from jaxgen.families.base import Experiment, Trained
@@ -27,7 +27,8 @@ class Sound(Experiment):
 
     kind: ClassVar = "audio"
     data: str = "vowels"
-    """Where the sound comes from: vowels, effects, speech, wav:DIR (a folder a speaker, or none), tfds:NAME."""
+    """Where the sound comes from: vowels, effects, speech, wav:DIR (a folder a speaker, or all in one),
+    tfds:NAME."""
     seq_len: int = 4000
     """T, samples of a training window."""
     sample_rate: int = 16000

@@ -9,7 +9,7 @@ from jaxgen.models.base import ModelConfig
 
 @dataclass(frozen=True)
 class WaveNetConfig(ModelConfig):
-    """Dilated causal convolutions with gated units, residual and skip paths (van den Oord et al. 2016)."""
+    """Dilated causal convolutions, gated units, residual and skip paths (van den Oord et al. 2016)."""
 
     num_layers: int = 10
     """L, gated layers."""

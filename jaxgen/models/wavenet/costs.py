@@ -1,6 +1,7 @@
 """What a WaveNet costs, from samples to what describes the next ones, and back.
 
-Rows of the matmuls, for each of L layers (T samples of J frames, K taps, G = 2·H, C features, E of a label):
+Rows of the matmuls, for each of L layers (T samples, J frames, K taps, G = 2·H, C features, a label
+of E numbers):
 
     taps   2·B·T·K·D·G      residual   2·B·T·H·D, of the first L − 1      skip   2·B·T·H·S
 
@@ -26,7 +27,7 @@ def wavenet_rows(
     num_frames: int = 1,
     num_labels: int = 0,
 ) -> list[Row]:
-    """Forward and backward on batch_size windows of seq_len samples; levels, features, labels 0: none."""
+    """Forward and backward on windows of seq_len samples; levels, features and labels 0: none."""
     sizes = {
         "B": batch_size, "T": seq_len, "J": num_frames, "K": config.filter_width,
         "D": config.model_size, "H": config.hidden_size, "G": 2 * config.hidden_size,
@@ -50,11 +51,13 @@ def wavenet_rows(
         ]  # fmt: skip
 
     def table(name, letter, vectors, size):
+        made, rows = times(vectors, size), times(letter, size)
+        read = times(f"min({vectors}, {letter})", size)
         return Row(
             name, "elementwise", sizes,
-            forward=Cost("0", times(4, plus(times(f"min({vectors}, {letter})", size), times(vectors, size)))),
-            backward=Cost(times(vectors, size), times(4, plus(times(letter, size), times(vectors, size)))),
-            parameters=times(letter, size), is_table=True,
+            forward=Cost("0", times(4, plus(read, made))),
+            backward=Cost(made, times(4, plus(rows, made))),
+            parameters=rows, is_table=True,
         )  # fmt: skip
 
     def taps(name, repeats, outputs):

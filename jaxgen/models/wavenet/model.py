@@ -8,8 +8,8 @@
 (6) outputs = relu(relu(s) C + c) O + o
 
 van den Oord et al. 2016, sections 2.1 to 2.5, https://arxiv.org/abs/1609.03499. Their sum of L skip
-projections is the one product (5). The last layer has no (4), which nothing would read. h are features of
-the moment ("local"), constant over a frame, g one vector for a whole clip ("global").
+projections is the one product (5). The last layer has no (4), which nothing would read. h are features
+of the moment ("local"), constant over a frame, g one vector for a whole clip ("global").
 
 The same parameters make two programs: `__call__` sees all times of a clip at once, `step` one time, with
 the inputs of each convolution that it still needs kept in a queue.
@@ -49,9 +49,7 @@ class WaveNet(nn.Module):
         if self.levels is not None:
             self.embedding = self.param("embedding", _normal(0.1), (self.levels, D))
         self.first = self.param("first", _normal((K * D) ** -0.5), (K, D, D))
-        self.taps = [
-            self.param(f"taps_{i}", _normal((K * D) ** -0.5), (K, D, G)) for i in range(L)
-        ]
+        self.taps = [self.param(f"taps_{i}", _normal((K * D) ** -0.5), (K, D, G)) for i in range(L)]
         self.biases = [self.param(f"bias_{i}", nn.initializers.zeros, (G,)) for i in range(L)]
         if self.num_features:
             std, shape = self.num_features**-0.5, (self.num_features, L * G)

@@ -191,10 +191,16 @@ def test_a_script_glides_from_pitch_to_pitch_and_is_silent_at_a_space():
     features = script.features()
     assert features[:8].sum() == 8 == features[:8, 0].sum() and (features[8:28, 1] == 1).all()
     told = features[script.vowels >= 0, 6]
-    expected = 2 * np.log2(script.pitch[script.vowels >= 0] / LOWEST) / np.log2(HIGHEST / LOWEST) - 1
+    expected = (
+        2 * np.log2(script.pitch[script.vowels >= 0] / LOWEST) / np.log2(HIGHEST / LOWEST) - 1
+    )
     np.testing.assert_allclose(told, expected, atol=1e-6)
-    for text, pitch, word in (("axe", (100.0,), "'x'"), ("  ", (100.0,), "no vowel"),
-                              ("ae", (100.0, 50.0), "90 to 180"), ("ae", (100.0,) * 3, "for 2 vowels")):  # fmt: skip
+    for text, pitch, word in (
+        ("axe", (100.0,), "'x'"),
+        ("  ", (100.0,), "no vowel"),
+        ("ae", (100.0, 50.0), "90 to 180"),
+        ("ae", (100.0,) * 3, "for 2 vowels"),
+    ):
         with pytest.raises(UserError, match=word):
             script_of(text, pitch, 0.2)
 

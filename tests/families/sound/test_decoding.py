@@ -107,5 +107,7 @@ def test_queues_draw_twenty_times_as_fast_as_the_naive_loop():
         lambda: jax.block_until_ready(draw_sound(model, output, params, key[None], 8000, none))
     )
     ratio = (seconds(naively) / 50) / (queued / 8000)
-    print(f"naive {seconds(naively) / 50 * 1e3:.3f} ms a sample, queues {queued / 8:.4f}: {ratio:.0f}")
+    print(
+        f"naive {seconds(naively) / 50 * 1e3:.3f} ms a sample, queues {queued / 8:.4f}: {ratio:.0f}"
+    )
     assert ratio >= 20

@@ -1,4 +1,4 @@
-"""WaveNet against loops in NumPy and a gradient's reach; one time after the other against all at once."""
+"""WaveNet against loops in NumPy and a gradient's reach; one time after another against all at once."""
 
 from dataclasses import replace
 
@@ -98,7 +98,7 @@ def test_an_output_sees_the_samples_of_the_receptive_field_and_no_later_one(
 
 @pytest.mark.parametrize("K", [1, 2, 3, 4])
 def test_one_time_after_the_other_is_all_at_once(random_params, inputs, K):
-    """Any filter width, with features and labels, over more times than any queue is long: within 1e-5."""
+    """Any filter width, with features and labels, over more times than a queue is long: within 1e-5."""
     model = replace(CONFIG, filter_width=K).make(LEVELS, OUT, C, LABELS)
     weights = {"params": random_params(model, *inputs)}
     signal, features, label = inputs
