@@ -1,4 +1,8 @@
-"""Sets of tensorflow-datasets with a feature `audio`."""
+"""Sets of tensorflow-datasets with a feature `audio`.
+
+Where that is a tensor of whole numbers, nothing else is needed; the library's class Audio, as of version
+4.9.10, cannot even be made without TensorFlow.
+"""
 
 from dataclasses import dataclass
 from typing import Any
