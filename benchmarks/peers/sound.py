@@ -1,4 +1,4 @@
-"""The WaveNet's peer, as one writes it in PyTorch: dilated convolutions, skip paths added layer by layer.
+"""The WaveNet's peer, as one writes it in PyTorch: dilated convolutions, skip paths added one by one.
 
 van den Oord et al. 2016, sections 2.1 to 2.5, https://arxiv.org/abs/1609.03499.
 """

@@ -12,17 +12,17 @@ PRESET = Preset(
     "order-2 Markov chain and linear prediction of order 16 make of it at the same levels.",
     minutes=5.0,
     experiment=Sound(
-        steps=1500,
-        batch_size=4,
+        steps=3000,
+        batch_size=2,
         data="speech",
-        seq_len=2000,
+        seq_len=4000,
         model=WaveNetConfig(num_layers=10, cycle=10, model_size=32, hidden_size=32, skip_size=64),
         optimizer=OptimizerConfig(
             learning_rate=4e-3, weight_decay=0.01, clip_norm=1.0,
-            schedule="cosine", decay_steps=1500, end_fraction=0.02,
+            schedule="cosine", decay_steps=3000, end_fraction=0.02,
         ),
         log_every=100,
-        checkpoint_every=500,
-        eval_every=1500,
+        checkpoint_every=1000,
+        eval_every=1000,
     ),
 )  # fmt: skip

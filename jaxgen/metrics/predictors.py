@@ -6,8 +6,13 @@
 (1): counts n of the training part, each order smoothed by the one below it with s pseudo-counts (MacKay
 & Peto 1995, "A hierarchical Dirichlet language model"). (2): the autocorrelation method's least squares
 (Makhoul 1975, "Linear prediction: a tutorial review", https://doi.org/10.1109/PROC.1975.9792), F the
-distribution of a Gaussian or a Laplace residual of the likeliest scale, l and u a level's ends. Both see
+distribution of a Gaussian or a Laplace residual of the likeliest scale, l and u a level's ends. All see
 the same levels as a model does, and silence before a clip.
+
+(2) has one filter for all sound. `adaptive_bits` fits it anew for every block, to the samples just
+before it, as backward-adaptive coders do (Chen et al. 1992, "A low-delay CELP coder for the CCITT
+16 kb/s speech coding standard", https://doi.org/10.1109/49.138988): it follows the voice, and is far
+harder to beat.
 """
 
 from collections.abc import Callable, Sequence
@@ -101,6 +106,37 @@ def linear_bits(
         low, high = (cdf(end) for end in ends)
         found[name] = float(-np.log2(np.maximum(high - low, TINY)).mean())
     return found
+
+
+def adaptive_bits(
+    clips: Clips,
+    values: Float[np.ndarray, " V"],
+    edges: Float[np.ndarray, " inner"],
+    order: int = 16,
+    block: int = 160,
+    window: int = 800,
+) -> float:
+    """Eq. (2), fitted anew for each block: bits per sample of clips of which nothing is seen before.
+
+    The residual is Laplace's with the mean size that it had in the window, and in a tenth of the cases
+    four times as wide, for what begins suddenly. The defaults are 10 ms and 50 ms at 16 kHz.
+    """
+    lower, upper = np.concatenate([[-np.inf], edges]), np.concatenate([edges, [np.inf]])
+    bits, floor = [], float(np.diff(values).min())
+    for clip in clips:
+        past, wave = _past([clip], values, order)
+        for start in range(0, len(clip), block):
+            seen, now = slice(max(0, start - window), start), slice(start, start + block)
+            ridge = 1e-6 * window * wave.var() + 1e-9
+            gram = past[seen].T @ past[seen] + ridge * np.eye(order)
+            coefficients = np.linalg.solve(gram, past[seen].T @ wave[seen])
+            residual = np.abs(wave[seen] - past[seen] @ coefficients)
+            scale = max(residual.mean(), floor) if start else 0.1
+            predicted, levels = past[now] @ coefficients, clip[now]
+            low, high = (end[levels] - predicted for end in (lower, upper))
+            mass = [_laplace(high / b) - _laplace(low / b) for b in (scale, 4 * scale)]
+            bits.append(-np.log2(np.maximum(0.9 * mass[0] + 0.1 * mass[1], TINY)))
+    return float(np.concatenate(bits).mean())
 
 
 def _past(clips: Clips, values: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
