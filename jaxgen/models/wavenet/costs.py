@@ -71,7 +71,7 @@ def wavenet_rows(
         elementwise("value", sizes, stream, 1, 2, parameters="D"),
         *([table("levels", "U", "B·T", "D"), elementwise("input", sizes, stream, 1, 0)] * bool(levels)),
         taps("first convolution", "", "D"),
-        elementwise("first taps added", sizes, times("(K − 1)", stream), 1, 1),
+        elementwise("first taps added", sizes, times("K − 1", stream), 1, 1),
         *(_local(sizes) if num_features else []),
         *([table("label", "Y", "B", "E"), *_global(sizes)] if num_labels else []),
         taps("taps", "L", "G"),
