@@ -9,6 +9,7 @@
 FAMILIES = {
     "gan": ("gan-digits", "gan-document"),
     "gpt": ("gpt-python", "gpt-small", "gpt-large"),
+    "sound": ("wavenet-vowels", "wavenet-long"),
     "vae": ("vae-digits", "vae-document"),
 }
 """File to its cases: a family that comes adds its file and a line here."""

@@ -132,10 +132,11 @@ def make_update(
 
 
 def learning_rate(config: Any, step: int) -> float:
-    """Linear from 0 over the warm-up, then constant, or half a cosine down to a tenth."""
+    """Linear from 0 over the warm-up, then constant, or half a cosine down to its end."""
     if step < config.warmup_steps:
         return config.learning_rate * step / config.warmup_steps
     if config.schedule == "constant":
         return config.learning_rate
     done = (step - config.warmup_steps) / (config.decay_steps - config.warmup_steps)
-    return config.learning_rate * (0.55 + 0.45 * math.cos(math.pi * min(1.0, done)))
+    cosine, end = math.cos(math.pi * min(1.0, done)), config.end_fraction
+    return config.learning_rate * (0.5 * (1 + end) + 0.5 * (1 - end) * cosine)

@@ -17,6 +17,7 @@ from jaxgen.catalog import (
     gan,
     gan_variants,
     language,
+    sound,
     transformer,
     vae,
 )
@@ -33,7 +34,7 @@ __all__ = [
 EQUATIONS: Mapping[str, Equation] = MappingProxyType(
     {
         equation.id: equation
-        for family in (attention, gan, gan_variants, vae, language, transformer, diffusion)
+        for family in (attention, gan, gan_variants, vae, language, transformer, diffusion, sound)
         for equation in family.ENTRIES
     }
 )

@@ -122,8 +122,9 @@ PASSAGES = (
         " network.",
         verdict="misnamed",
         wrong="WaveNet carries no state from step to step.",
-        instead="A stack of causal convolutions, dilated so that what they see doubles with every"
-        " layer, with gated units; one sample of sound after the other.",
+        instead="A stack of causal convolutions (`sound.causal-convolution`), dilated so that what they"
+        " see doubles with every layer, with gated units (`sound.gated-unit`); one sample of sound after"
+        " the other.",
         source="van den Oord et al. 2016, https://arxiv.org/abs/1609.03499",
     ),
     Passage(

@@ -1,6 +1,8 @@
 """Sources, tokenizers and batching: real data as NumPy arrays with an order that can be resumed."""
 
 from jaxgen.data.arrays.kind import from_arrays
+from jaxgen.data.audio.dataset import Waves
+from jaxgen.data.audio.kind import AudioSpec
 from jaxgen.data.datasets import Batch, Dataset
 from jaxgen.data.images.dataset import Images
 from jaxgen.data.images.kind import ImageSpec
@@ -18,6 +20,7 @@ from jaxgen.data.text.tokenizers import (
 )
 
 __all__ = [
+    "AudioSpec",
     "Batch",
     "Batches",
     "ByteTokenizer",
@@ -33,6 +36,7 @@ __all__ = [
     "TextSpec",
     "Tokenizer",
     "Tokens",
+    "Waves",
     "WordTokenizer",
     "from_arrays",
     "load",

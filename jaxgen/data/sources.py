@@ -3,6 +3,7 @@
 arrayrecord:PATTERN images: ArrayRecord files of pictures, or of tf.train.Example with them, as a
                     prepared set of tensorflow-datasets has them
 digits              images: 1,797 handwritten digits, 8 × 8; comes with the package
+effects             audio: clicks, noise and sweeps, half a second each, told apart by a label
 fashion-mnist       images: Fashion-MNIST, 28 × 28, where it is on this machine
 folder:DIR          images: PNG, JPEG or WebP files, a folder a class or all in one
 grid                points: a mixture of 25 Gaussians on a grid
@@ -14,8 +15,11 @@ random-tokens:SIZE  text: SIZE different tokens, independent and uniform, withou
 ring                points: a mixture of 8 Gaussians on a circle
 shakespeare         text: a million characters of plays, where they are on this machine
 text:FILE           text: a UTF-8 file
-tfds:NAME           images or text: a set of tensorflow-datasets
+speech              audio: 25 s of read English, where they are on this machine
+tfds:NAME           images, text or audio: a set of tensorflow-datasets
 tokens:FILE         text: tokens on disk, nanoGPT's .bin or what `jaxgen tokenize` writes
+vowels              audio: a synthesised voice of known pitch and formants, with features of each frame
+wav:DIR             audio: 16-bit PCM files, a folder a speaker or all in one
 """
 
 import importlib

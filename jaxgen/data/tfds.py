@@ -114,7 +114,8 @@ def _missing_package(name: str, error: ImportError) -> str:
     package = error.name or str(error).rpartition("No module named ")[2].strip("'") or "a package"
     if package == "tensorflow":
         return (
-            f"tfds:{name} hands its images over as pixels, which only TensorFlow can prepare: "
+            f"tfds:{name} hands its images over as pixels, or has sound by the library's own feature, "
+            "which only TensorFlow can prepare: "
             "pip install 'jaxgen[tensorflow]', or set TFDS_DATA_DIR to a folder where the set lies "
             "prepared as array_record."
         )

@@ -14,8 +14,8 @@ def ngram_nats(
 
         p(c|h) = (C(h, c) + D(h) · p(c|h')) / (C(h) + D(h)),    h' = h without its first token,
 
-    p(c|h) = p(c|h') where h does not occur, and 1/V below the empty context. Each p(·|h) sums to one. The
-    first tokens have fewer before them.
+    p(c|h) = p(c|h') where h does not occur, and 1/V below the empty context. Each p(·|h) sums to one.
+    The first tokens have fewer before them.
 
     Args:
       order: n of the n-gram: 1 knows frequencies, 2 one token before.
@@ -26,7 +26,9 @@ def ngram_nats(
     Witten & Bell 1991, "The zero-frequency problem", method C.
     """
     if order < 1 or vocab_size**order >= 2**63:
-        raise ValueError(f"order {order} of {vocab_size} tokens: 1 or more, of at most 2^63 n-grams")
+        raise ValueError(
+            f"order {order} of {vocab_size} tokens: 1 or more, of at most 2^63 n-grams"
+        )
     p = np.full(len(held_out), 1 / vocab_size)
     for n in range(1, order + 1):
         grams, count = np.unique(_codes(train, n, vocab_size), return_counts=True)

@@ -11,10 +11,11 @@ from jaxgen.catalog.attention import causal_attention_costs
 from jaxgen.costs.table import CONTRACTIONS
 from jaxgen.costs.walk.count import count
 
-# Sizes of which no two are equal, so that a swapped letter must show; G is 3 H, three gates.
+# Sizes of which no two are equal, so that a swapped letter must show; G is 3 H, three gates, G2
+# 2 H, content and gate; P is 3 numbers of each logistic.
 LETTERS = {
     "B": 6, "T": 4, "S": 9, "H": 8, "U": 5, "X": 7, "V": 11, "D": 17, "Z": 3, "G1": 13, "G": 24,
-    "I": 19, "O": 10,
+    "G2": 16, "K": 2, "F": 10, "P": 12, "I": 19, "O": 21,
 }  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def test_every_equation_s_gradient_is_its_table_s(equation):
 
 def test_the_table_s_arrays_by_hand():
     """Elements of arguments with a gradient, of those without, and of results; at four bytes each."""
-    B, T, S, H, U, X, V, D, Z, G1, G, *matrix = LETTERS.values()
+    B, T, S, H, U, X, V, D, Z, G1, G, G2, K, F, P, *matrix = LETTERS.values()
     query_key_value = B * T * H + B * S * H + B * S * U
     expected = {
         "attention.scaled-dot-product": (query_key_value, 0, B * T * U),
@@ -59,6 +60,9 @@ def test_the_table_s_arrays_by_hand():
         "lm.cross-entropy": (B * T * V, B * T, B),
         "lm.sampling": (B * V, 0, B * V),
         "lm.gru": (B * D + B * H + D * G + H * G + G + H, 0, B * H),  # G = 3 H
+        "sound.causal-convolution": (B * T * D + K * D * F, 0, B * T * F),
+        "sound.gated-unit": (B * G2, 0, B * H),
+        "sound.logistic-mixture": (B * P + B, 0, B),
         "transformer.rms-norm": (B * D + D, 0, B * D),
         "transformer.rotary": (B * T * H, T, B * T * H),
     }

@@ -64,6 +64,11 @@ EXPECTED = {
     "diffusion.lattice": "not printed",
     "diffusion.mixture-denoiser": "not printed",
     "diffusion.mean-flow": "not printed",
+    "sound.companding": "not printed",
+    "sound.expanding": "not printed",
+    "sound.causal-convolution": "not printed",
+    "sound.gated-unit": "not printed",
+    "sound.logistic-mixture": "not printed",
 }
 ALL = list(catalog.EQUATIONS.values())
 WRONG = [e for e in ALL if e.verdict not in ("right", "not printed")]

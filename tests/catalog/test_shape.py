@@ -129,6 +129,10 @@ def test_the_function_gives_the_shapes_that_its_signature_says(equation):
         "Z": 19,
         "G1": 23,
         "G": 12,
+        "G2": 8,
+        "K": 6,
+        "F": 29,
+        "P": 9,
     }
     arrays = {name: shape.sized(sizes) for name, shape in equation.arrays.items()}
     found = jax.eval_shape(lambda arrays: equation.measured(**arrays), arrays)

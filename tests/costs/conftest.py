@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxgen.costs.table import Table
-from jaxgen.data import CharacterTokenizer, ImageSpec, TextSpec
+from jaxgen.data import AudioSpec, CharacterTokenizer, ImageSpec, TextSpec
 from jaxgen.training.task import Task
 
 
@@ -36,6 +36,14 @@ def step_of():
         B = experiment.examples_per_step
         if isinstance(spec, ImageSpec):
             batch = {"image": jax.ShapeDtypeStruct((B, *spec.shape), jnp.float32)}
+        elif isinstance(spec, AudioSpec):
+            T = experiment.seq_len
+            batch = {"wave": jax.ShapeDtypeStruct((B, T + 1), jnp.float32)}
+            if spec.num_features:
+                shape = (B, T // spec.hop, spec.num_features)
+                batch["features"] = jax.ShapeDtypeStruct(shape, jnp.float32)
+            if spec.labels:
+                batch["label"] = jax.ShapeDtypeStruct((B,), jnp.int32)
         else:
             tokens = jax.ShapeDtypeStruct((B, experiment.seq_len), jnp.int32)
             batch = {"tokens": tokens, "targets": tokens}

@@ -234,3 +234,25 @@ def test_sets_that_cannot_be_one_array():
         test=[{"image": pixels(0)}],
     )
     fails("own_test_only", "images", "has no split 'train' but test: choose another set")
+
+
+def test_sound_prepared_and_read_back():
+    """Two clips in the one split, each without its last fifth; a set that tells no rate has ours."""
+    rng = np.random.default_rng(0)
+    clips = [rng.integers(-30_000, 30_000, n).astype(np.int16) for n in (500, 400)]
+    make_set(
+        "OwnTones",
+        lambda f: {"audio": f.Tensor(shape=(None,), dtype=np.int16)},
+        train=[{"audio": clip} for clip in clips],
+    )
+    data = load("tfds:own_tones", kind="audio", seq_len=20, sample_rate=8000)
+    found = data.train.clips(data.train.arrays["wave"])
+    np.testing.assert_array_equal(np.concatenate(found), [*clips[0][:400], *clips[1][:320]])
+    with pytest.raises(UserError, match="--hop is for features that lie beside wav files"):
+        load("tfds:own_tones", kind="audio", seq_len=20, hop=10)
+
+
+@pytest.mark.skipif(find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
+def test_sound_by_the_library_s_own_feature_needs_tensorflow():
+    make_set("OwnAudio", lambda f: {"audio": f.Audio(sample_rate=8000)}, train=[])
+    fails("own_audio", "audio", "only TensorFlow can prepare", "pip install 'jaxgen[tensorflow]'")

@@ -1,0 +1,1 @@
+"""WaveNet: a stack of dilated causal convolutions over samples of sound."""
