@@ -129,6 +129,8 @@ def test_the_function_gives_the_shapes_that_its_signature_says(equation):
         "Z": 19,
         "G1": 23,
         "G": 12,
+        "I": 29,
+        "O": 31,
     }
     arrays = {name: shape.sized(sizes) for name, shape in equation.arrays.items()}
     found = jax.eval_shape(lambda arrays: equation.measured(**arrays), arrays)
