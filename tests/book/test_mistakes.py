@@ -35,7 +35,8 @@ def test_one_picture_from_one_command(tmp_path, monkeypatch, capsys):
     command(args)
     path = tmp_path / "mistakes-2-0.png"
     assert str(path) in capsys.readouterr().out
-    assert Image.open(path).size == (800, 440)
+    with Image.open(path) as picture:
+        assert picture.size == (800, 440)
     before = path.stat().st_mtime_ns
     command(args)  # what is trained is not trained again
     assert path.stat().st_mtime_ns > before
