@@ -11,9 +11,10 @@ from scipy import linalg, special
 
 from jaxgen.data import ByteTokenizer, CharacterTokenizer, Images, Tokens
 from jaxgen.data.images import dataset as image_dataset
+from jaxgen.data.points.mixtures import Mixture
 from jaxgen.data.text import dataset as text_dataset
 from jaxgen.experiments.registry import find_preset
-from jaxgen.families.gan.evaluation import make_gan_evaluation
+from jaxgen.families.gan.evaluation import make_gan_evaluation, make_point_evaluation
 from jaxgen.families.language.evaluation import make_language_evaluation
 from jaxgen.families.vae.evaluation import make_vae_evaluation
 from jaxgen.models.gpt.config import GPTConfig
@@ -203,3 +204,24 @@ def test_the_loss_of_a_sample_of_windows_is_theirs():
         for s in starts
     ]
     np.testing.assert_allclose(loss, np.mean(losses), rtol=1e-6)
+
+
+def test_the_point_evaluation_of_known_players():
+    """A generator that copies its noise on two of four modes, and a judge that knows nothing: −log 4."""
+    mixture = Mixture(((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)), 0.2)
+
+    def apply(weights, noise):
+        return jnp.stack([jnp.sign(noise[:, 0]), jnp.zeros(noise.shape[0])], axis=1)
+
+    def judge(weights, packs):
+        return weights.params["logit"] * jnp.ones(packs.shape[0])
+
+    dataset = mixture.draw(500, seed=0)
+    for logit, pack in ((0.0, 1), (2.0, 3)):
+        evaluate = make_point_evaluation(apply, judge, 2, mixture, 301, pack=pack)
+        found = evaluate(Weights({"logit": jnp.float32(logit)}), dataset)
+        value = special.log_expit(logit) + special.log_expit(-logit)
+        assert found["value"] == pytest.approx(value, rel=1e-5)
+        assert found["modes"] == 2 and found["high_quality"] == 1
+        assert found["reverse_kl"] == pytest.approx(math.log(2), abs=0.02)
+        assert found["discriminator_accuracy"] == (0.0 if logit == 0 else 0.5)

@@ -12,6 +12,7 @@ from jaxgen.metrics.frechet import frechet_distance
 from jaxgen.metrics.modes import mode_metrics
 
 MAX_PIXELS = 4096
+SURE = 1e4  # a logit at which log D is 0
 
 
 def make_gan_evaluation(
@@ -71,10 +72,10 @@ def make_point_evaluation(
         noise = jax.random.normal(jax.random.key(0), (num_samples, latent_size))
         fake, real_logits, fake_logits = verdicts(weights, noise, real["point"])
         found = mode_metrics(np.asarray(fake), np.asarray(mixture.centres), mixture.deviation)
-        far = jnp.full(1, -1e4)
-        value = (
-            gan.minimax_value(real_logits, far).mean() + gan.minimax_value(-far, fake_logits).mean()
-        )
+        # Each side alone, beside logits of the other whose own term is 0: they may differ in number.
+        of_real = gan.minimax_value(real_logits, jnp.full_like(real_logits, -SURE))
+        of_fake = gan.minimax_value(jnp.full_like(fake_logits, SURE), fake_logits)
+        value = of_real.mean() + of_fake.mean()
         accuracy = _accuracy(real_logits, fake_logits)
         return {**found, "value": float(value), "discriminator_accuracy": accuracy}
 
