@@ -6,13 +6,8 @@ from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.training.config import OptimizerConfig
 
 ADAM = OptimizerConfig(
-    learning_rate=1e-3,
-    beta1=0.0,
-    beta2=0.99,
-    schedule="cosine",
-    decay_steps=8000,
-    end_fraction=0.0,
-)
+    learning_rate=1e-3, beta1=0.0, beta2=0.99, schedule="cosine", decay_steps=8000, end_fraction=0.0,
+)  # fmt: skip
 
 PRESET = Preset(
     summary="A GAN of points on a grid of 25 Gaussians, which loses none of them.",
