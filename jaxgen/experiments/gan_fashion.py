@@ -14,8 +14,10 @@ PRESET = Preset(
         "Yazıcı et al. 2019 (average)",
         "Xiao et al. 2017 (data)",
     ),
-    notes="With --judge.run NAME of a run of classifier-fashion its features judge the samples. One "
-    "step a dispatch: on a CPU a convolution's gradient is slow inside a loop.",
+    notes="Fréchet[classifier-fashion] of 10,000 samples is 85.5, 81.4, 85.5 (seeds 0 to 2), where "
+    "`dcgan-fashion` has 93.5, 86.6, 96.7 and real images 0.71. With --judge.run NAME of a run of "
+    "classifier-fashion its features judge the samples. One step a dispatch: on a CPU a "
+    "convolution's gradient is slow inside a loop.",
     minutes=6.0,
     experiment=GAN(
         steps=2000,
