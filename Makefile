@@ -4,12 +4,18 @@ VENV ?= .venv
 EXTRAS ?= test
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint soak results
+.PHONY: demo test quick once lint soak results
 demo: $(VENV)/.installed
 	$(BIN)/python -m jaxgen demo $(DEMO)
 
-test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+test: quick once
+
+# What may differ from one Python to another; then what takes minutes and is the same on each.
+quick: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not once' $(PYTEST)
+
+once: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m once $(PYTEST)
 
 # Training killed again and again, on machines that fail, then compared bit for bit; minutes.
 # make soak KILLS=50 FAULTS=100: more of it; faults need root, gcc and mkfs.ext4.

@@ -1,6 +1,6 @@
 """A character GRU on Shakespeare."""
 
-from jaxgen.experiments.preset import Preset
+from jaxgen.experiments.preset import Expected, Preset
 from jaxgen.families.language.family import Language
 from jaxgen.models.gru.config import GRUConfig
 from jaxgen.training.config import OptimizerConfig
@@ -10,6 +10,7 @@ PRESET = Preset(
     papers=("Cho et al. 2014 (GRU)", "document 003, 5.2 (the model)"),
     notes="As many parameters, tokens and steps as gpt-shakespeare has. It reads the text in order and "
     "carries its state from window to window, in training and when it is judged.",
+    expected={"eval/loss": Expected(1.51, 0.03)},
     minutes=3.0,
     experiment=Language(
         steps=2000,

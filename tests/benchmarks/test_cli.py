@@ -204,7 +204,7 @@ def test_a_missing_compiler_is_named(monkeypatch):
 
 
 def test_status_two_and_the_sentence_on_stderr():
-    command = [sys.executable, "-m", "benchmarks", "nothing"]
+    command = [sys.executable, "-m", "benchmarks", "zzz"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: There is no benchmark 'nothing'; known are equations")
+    assert done.stderr.startswith("error: There is no benchmark 'zzz'; known are equations")
