@@ -1,6 +1,6 @@
 """WaveNet on sound effects, told which one by a label."""
 
-from jaxgen.experiments.preset import Preset
+from jaxgen.experiments.preset import Expected, Preset
 from jaxgen.families.sound.config import SoundSampling
 from jaxgen.families.sound.family import Sound
 from jaxgen.models.wavenet.config import WaveNetConfig
@@ -11,7 +11,9 @@ PRESET = Preset(
     papers=("van den Oord et al. 2016 (WaveNet, global conditioning)",),
     notes="The receptive field of 1,025 samples holds the tenth of a second from one click to the next. "
     "Try jaxgen sample RUN --label sweep --seconds 0.5.",
+    expected={"eval/bits_per_sample": Expected(3.96, 0.05), "eval/gain_bits": Expected(1.37, 0.05)},
     minutes=3.0,
+    source="seed 0 here",
     experiment=Sound(
         steps=1500,
         batch_size=6,
