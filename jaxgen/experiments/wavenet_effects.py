@@ -7,7 +7,7 @@ from jaxgen.models.wavenet.config import WaveNetConfig
 from jaxgen.training.config import OptimizerConfig
 
 PRESET = Preset(
-    summary="WaveNet that makes clicks, bursts of noise or sweeps, told by a label of the clip.",
+    summary="WaveNet that makes clicks, bursts of noise or sweeps, told by a label.",
     papers=("van den Oord et al. 2016 (WaveNet, global conditioning)",),
     notes="The receptive field of 1,025 samples holds the tenth of a second from one click to the next. "
     "Try jaxgen sample RUN --label sweep --seconds 0.5.",

@@ -34,10 +34,10 @@ def four_chips():
 
 
 def smallest(name):
-    """An experiment with its data, four examples at least; of a deep model one layer stands for all."""
+    """An experiment with its data, a multiple of four examples; one layer stands for all of a deep model."""
     experiment, data = select.find(name)
     model = experiment.model.scaled(depth=1)
-    return replace(experiment, model=model, batch_size=max(4, experiment.batch_size)), data
+    return replace(experiment, model=model, batch_size=-(-experiment.batch_size // 4) * 4), data
 
 
 def kinds():

@@ -77,11 +77,11 @@ def test_it_trains_is_killed_goes_on_samples_and_is_judged(name, tmp_path, data_
     curve = tiny.curve(killed)
     # Over these steps two versions of jax agree to six digits in float32 (where slopes are penalised, in
     # their own gradient, to 2.2e-5), and to 4e-4 in bfloat16, whose numbers are 4e-3 apart; another draw
-    # moves a gradient's norm by 2e-2 and more.
+    # moves a gradient's norm by 2e-2 and more. A mean of logits near 1 may lie near 0: hence 1e-5.
     dtype = getattr(find_preset(name).experiment.model, "compute_dtype", "float32")
     rel = {"float32": 5e-5, "bfloat16": 2e-3}[dtype]
     for line, kept in zip(curve, golden[tiny.golden_key(name)], strict=True):
-        assert line == pytest.approx(kept, rel=rel, abs=2e-6)
+        assert line == pytest.approx(kept, rel=rel, abs=1e-5)
     saved = reader.load_run(killed)
     if hasattr(saved.experiment, "sampling"):  # a classifier draws nothing
         assert reader.draw(saved, saved.experiment.sampling, seed=3).stat().st_size > 0
