@@ -34,7 +34,7 @@ def four_chips():
 
 
 def smallest(name):
-    """An experiment with its data, a multiple of four examples; one layer stands for all of a deep model."""
+    """An experiment with its data, a multiple of four examples; of a deep model one layer."""
     experiment, data = select.find(name)
     model = experiment.model.scaled(depth=1)
     return replace(experiment, model=model, batch_size=-(-experiment.batch_size // 4) * 4), data
