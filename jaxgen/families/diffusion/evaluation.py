@@ -86,7 +86,7 @@ def make_image_evaluation(
     `loss` in nats and `bits_per_dim`; `pixel_frechet` of `judge_samples` images to the held-out ones.
     Where classes are known, `generative_accuracy`, the share of images whose class has the lowest bound.
     With a judge, (images -> features, logits): `frechet` of its features, `as_asked`, the share of
-    samples that it reads as the class asked for, and `worst_class` of these.
+    samples that it reads as the class asked for, and `worst_class` of these, each with the run's name.
     """
 
     def evaluate(weights, dataset) -> dict[str, float]:
@@ -115,7 +115,8 @@ def make_image_evaluation(
             metrics["pixel_frechet"] = frechet_distance(flat, images)
         if judge is not None:
             images = images.reshape(-1, *held_out.shape[1:])
-            metrics |= judged(judge, images, held_out, None if asked is None else np.asarray(asked))
+            own = judged(judge, images, held_out, None if asked is None else np.asarray(asked))
+            metrics |= {f"{name}[{settings.judge.run}]": value for name, value in own.items()}
         return metrics
 
     return evaluate

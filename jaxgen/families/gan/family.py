@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -175,11 +176,11 @@ class Adversarial(Experiment):
             apply=apply,
         )
 
+    @abstractmethod
     def _judges(
         self, spec: Any, latent_size: int, apply: Callable, judge: Callable, trained: Mapping
     ) -> dict[str, Any]:
         """`evaluate`, `sample` and `best` of the Task."""
-        raise NotImplementedError
 
     def costs(self, spec: Any) -> Table:
         """What one training step costs, row by row."""

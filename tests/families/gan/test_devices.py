@@ -48,7 +48,7 @@ def train(name, parallel):
 
 @pytest.fixture(scope="module")
 def trained():
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}
     done = subprocess.run(
         [sys.executable, __file__], capture_output=True, text=True, env=environment
     )
