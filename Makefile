@@ -4,18 +4,24 @@ VENV ?= .venv
 EXTRAS ?= test
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick once lint soak results
+.PHONY: demo test quick once brief lint soak results
 demo: $(VENV)/.installed
 	$(BIN)/python -m jaxgen demo $(DEMO)
+
+XDIST := pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: quick once
 
 # What may differ from one Python to another; then what takes minutes and is the same on each.
 quick: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not once' $(PYTEST)
+	$(BIN)/python -m $(XDIST) -m 'not once' $(PYTEST)
 
 once: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m once $(PYTEST)
+	$(BIN)/python -m $(XDIST) -m once $(PYTEST)
+
+# For a second Python, once the first has passed: every equation, layer and golden curve, one life of each kind.
+brief: $(VENV)/.test-installed
+	$(BIN)/python -m $(XDIST) -m 'not once' --brief $(PYTEST)
 
 # Training killed again and again, on machines that fail, then compared bit for bit; minutes.
 # make soak KILLS=50 FAULTS=100: more of it; faults need root, gcc and mkfs.ext4.

@@ -35,6 +35,29 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_nans", True)
 
 
+# One worker takes a file after the other; who begins with the longest ends with a short one.
+LONGEST = (
+    "test_readme", "test_presets", "test_aot", "test_runner", "test_plan", "test_processes",
+    "test_api", "test_launch", "test_from_run", "test_steps", "test_disks", "test_decoding",
+    "test_guards", "test_cli", "test_rules", "test_extra", "test_equations", "test_feed",
+)  # fmt: skip
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--brief", action="store_true", help="on a second Python: not what is marked `first`"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.option.brief:
+        left = [item for item in items if item.get_closest_marker("first")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("first")]
+    names = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: names.get(item.path.stem, len(LONGEST)))
+
+
 def pytest_configure(config):
     """Without the tests that train to the end, what counts is how long programs take to compile."""
     if config.option.markexpr == "not once" and jax.__version_info__ < (0, 11):

@@ -416,6 +416,7 @@ def test_the_prototype_reaches_its_number(trained):
     assert found < 0.95 * affine
 
 
+@pytest.mark.first
 def test_the_prototype_killed_and_run_again_has_the_same_bits(trained, tmp_path):
     process, folder = start(tmp_path, *OFTEN), tmp_path / "runs" / "denoiser"
     while not list((folder / "checkpoints").glob("[1-9]*00/manifest.json")):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.first
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "jaxgen"
 SHARED = {"errors", "suggest"}  # beneath every room

@@ -18,6 +18,7 @@ from jaxgen.devices.processes import JobOptions, find_place
 from jaxgen.errors import UserError
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.first  # of processes, whatever they compute
 linux = pytest.mark.skipif(sys.platform != "linux", reason="by what Linux tells of processes")
 END_SECONDS = 5.0  # from a worker's death to the job's end
 

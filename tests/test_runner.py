@@ -66,7 +66,10 @@ def final_params(folder):
     return [np.asarray(leaf) for leaf in jax.tree.leaves((state.params, state.opt_state))]
 
 
-@pytest.fixture(scope="module", params=TINY)
+@pytest.fixture(
+    scope="module",
+    params=["vae-digits", *(pytest.param(name, marks=pytest.mark.first) for name in TINY if name != "vae-digits")],
+)
 def finished(request, tmp_path_factory):
     """(experiment name, folder) of an uninterrupted run of 10 steps."""
     root = tmp_path_factory.mktemp(request.param)
@@ -285,6 +288,7 @@ def test_sample_is_a_function_of_the_seed(finished, capsys):
     assert contents["1"] != contents["2"]
 
 
+@pytest.mark.first
 def test_a_prompt_is_continued(tmp_path, capsys):
     text = tmp_path / "poem.txt"
     text.write_text("床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。" * 40, encoding="utf-8")
@@ -299,6 +303,7 @@ def test_a_prompt_is_continued(tmp_path, capsys):
     assert "eval/nats_per_character" in metrics(folder)[-1]
 
 
+@pytest.mark.first
 def test_words_are_trained_but_not_compared_by_character(tmp_path):
     """Words do not give the text back, so nats per character would flatter them."""
     text = tmp_path / "words.txt"
@@ -314,6 +319,7 @@ def test_a_prompt_that_cannot_be_read_is_refused_before_training(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.first
 def test_changed_data_is_noticed(tmp_path):
     """What differs is said, to --resume and to evaluate: both ask `load_same`."""
     text = tmp_path / "text.txt"
@@ -424,6 +430,7 @@ def test_xla_s_own_message_comes_with_the_estimate():
         jax.jit(lambda: jax.numpy.zeros((30_000_000, 30_000_000)))().block_until_ready()
 
 
+@pytest.mark.first
 def test_the_best_checkpoint_stays_and_can_be_asked_for(tmp_path, capsys):
     """With too high a rate the held-out loss rises again: the best is not among the newest."""
     flags = ["--eval-every", "2", "--checkpoint-every", "2", "--keep-checkpoints", "1"]

@@ -35,6 +35,7 @@ def results(tmp_path_factory):
     return path
 
 
+@pytest.mark.first
 def test_a_short_run_writes_numbers_table_and_pictures(results):
     values = json.loads(results.read_text())
     assert set(values) == {
@@ -55,6 +56,7 @@ def test_a_short_run_writes_numbers_table_and_pictures(results):
         assert "<svg" in results.with_name(f"vae-{picture}.svg").read_text()[:1000]
 
 
+@pytest.mark.first
 def test_a_result_compared_with_itself_has_ratios_of_one(results, capsys):
     cli.main(["--compare", str(results), str(results)])
     assert "| vae | as trained | 1.000 | - |" in capsys.readouterr().out

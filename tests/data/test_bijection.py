@@ -14,6 +14,7 @@ from jaxgen.data.bijection import mixed, permuted
 from jaxgen.data.order import KeyedShuffle, Shuffled, shuffled
 
 
+@pytest.mark.first
 def test_it_is_one_to_one():
     """Every size up to 10,000 where $JAXGEN_KILLS asks for a soak; else every one to 200, then few."""
     stride = 1 if "JAXGEN_KILLS" in os.environ else 97

@@ -84,7 +84,7 @@ def alone(tmp_path_factory, usual_compiler) -> Path:
     return root
 
 
-@pytest.mark.parametrize("processes", CASES)
+@pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.first)])
 def test_processes_train_as_one(alone, tmp_path, processes):
     run_job(tmp_path, CASES[processes], processes)
     folders = sorted(tmp_path.iterdir())
@@ -116,6 +116,7 @@ TINY = [
 ]  # fmt: skip
 
 
+@pytest.mark.first
 def test_a_job_that_is_told_to_stop_saves_and_one_process_goes_on(tmp_path):
     """SIGTERM to one process of two: both stop after the same step; one alone goes on from there."""
     train = [*TINY, "--runs", str(tmp_path), "--name", "run"]

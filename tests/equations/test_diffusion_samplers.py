@@ -245,6 +245,7 @@ def test_the_ode_s_likelihood_is_the_mixture_s_log_density():
     np.testing.assert_allclose(run(x), exact, atol=1e-3)
 
 
+@pytest.mark.first
 def test_hutchinson_s_estimate_is_unbiased():
     """The mean over the four sign vectors of two axes is the exact divergence."""
     velocity, z = ring_velocity(0.3), jnp.asarray([[0.4, 0.1], [-0.7, 0.5]])
@@ -260,6 +261,7 @@ def test_hutchinson_s_estimate_is_unbiased():
     assert np.std(found, axis=0).min() > 1e-3
 
 
+@pytest.mark.first
 def test_the_reverse_sde_keeps_the_marginals():
     """One long run of many short steps from N(0, 1)'s own: variances stay alpha^2 v + sigma^2."""
     v, steps, n = 0.25, 400, 20_000

@@ -193,6 +193,7 @@ def file_faults(step):
         yield f"delete {name}", name, lambda path: path.unlink()
 
 
+@pytest.mark.first
 def test_every_fault_in_every_file_is_found_and_the_step_before_serves(saved, tmp_path, capfd):
     injected = detected = 0
     for what, name, damage in file_faults(saved / "8"):

@@ -175,6 +175,7 @@ print(min(faults() for _ in range(5)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
+@pytest.mark.first
 def test_the_allocator_setting_ends_the_page_faults():
     faults = {
         how: int(subprocess.run([sys.executable, "-c", ALLOCATOR, how], capture_output=True,

@@ -105,6 +105,7 @@ runner.start(
 """
 
 
+@pytest.mark.first
 def test_a_run_that_hangs_is_ended_and_can_be_resumed(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", HANGS, tmp_path], capture_output=True, text=True, timeout=200
@@ -119,7 +120,9 @@ def test_a_run_that_hangs_is_ended_and_can_be_resumed(tmp_path):
 # ---- Steps that are executed twice
 
 
-@pytest.mark.parametrize("every", [1, 2, 5])
+@pytest.mark.parametrize(
+    "every", [pytest.param(1, marks=pytest.mark.first), pytest.param(2, marks=pytest.mark.first), 5]
+)
 def test_a_step_executed_twice_changes_nothing(tmp_path, every):
     plain = start(tiny(log_every=4), tmp_path, "plain")
     verified = start(tiny(log_every=4), tmp_path, "verified", Guards(0.0, every))

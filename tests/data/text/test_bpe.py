@@ -136,6 +136,7 @@ def test_a_tokenizer_by_name():
             text_data(POEM * 9, POEM, tokenizer=name, seq_len=4)
 
 
+@pytest.mark.first
 def test_four_thousand_merges_on_four_megabytes(real_data):
     """A second for each megabyte here; 30 s is what it may take."""
     text = (real_data / "tinyshakespeare.txt").read_text()

@@ -136,6 +136,7 @@ def test_labels_are_dropped_at_the_rate_and_by_each_one_s_key():
 # ------------------------------------------------------------------------------------- judgement
 
 
+@pytest.mark.first
 def test_the_bound_of_the_exact_denoiser_is_the_gaussian_s():
     denoiser = Denoiser(Known("edm"), "edm", D, 0, None)
     n = 20_000
@@ -147,6 +148,7 @@ def test_the_bound_of_the_exact_denoiser_is_the_gaussian_s():
     assert found == pytest.approx(float(known), abs=0.05)
 
 
+@pytest.mark.first
 def test_the_bound_on_independent_pixels_is_their_entropy():
     """Logits that are the log of the levels' own shares: the lattice is then exact."""
     prior = np.array([0.5, 0.2, 0.3])

@@ -169,6 +169,7 @@ def test_statistics_of_both_players_are_kept_each_by_its_own_update():
     np.testing.assert_allclose(together[:1], alone, rtol=1e-5)
 
 
+@pytest.mark.first
 def test_the_best_discriminator_of_the_ring_is_what_training_finds():
     """A fixed generator of one wide Gaussian against a wide ring: D → p / (p + q), V → 2 JS − log 4.
 

@@ -164,6 +164,7 @@ def last_loss(folder):
     return read_metrics(folder / "metrics.jsonl")[-1]["eval/loss"]
 
 
+@pytest.mark.first
 @pytest.mark.timeout(900)  # five runs, each with the programs of its own
 def test_from_pretraining_to_a_file_to_fine_tuning(tmp_path, capsys):
     """A run goes out, comes in as another run, and is trained on, whole and by its adapters."""
