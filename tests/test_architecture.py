@@ -96,6 +96,16 @@ def test_a_room_imports_only_the_rooms_beneath_it():
     assert set(ROOMS) <= set(arrows(PACKAGE)), "a room of the table is gone"
 
 
+def test_shapes_are_checked_in_every_room_whose_signatures_have_them(request):
+    checked = request.config.getini("addopts")[-1].removeprefix("--jaxtyping-packages=").split(",")
+    with_shapes = {
+        path.relative_to(PACKAGE).parts[0]
+        for path in files()
+        if any(name.startswith("jaxtyping") for name in imports(path))
+    }
+    assert {f"jaxgen.{room}" for room in with_shapes} | {"beartype.beartype"} == set(checked)
+
+
 def test_the_shared_modules_import_nothing_of_ours():
     for module in SHARED:
         assert not {name for name in imports(PACKAGE / f"{module}.py") if name.startswith("jaxgen")}

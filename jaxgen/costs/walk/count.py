@@ -10,7 +10,7 @@ and what remat computes twice is counted twice. XLA may then still simplify what
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -67,12 +67,11 @@ class Count:
 
     def __add__(self, other: "Count") -> "Count":
         """Both, one after the other."""
-        names = [field.name for field in fields(self)]
-        return Count(*(_joined(getattr(self, name), getattr(other, name)) for name in names))
+        return Count(*map(_joined, vars(self).values(), vars(other).values()))
 
     def __mul__(self, times: int) -> "Count":
         """The same so many times."""
-        values = (getattr(self, field.name) for field in fields(self))
+        values = vars(self).values()
         return Count(*(value * times if isinstance(value, int) else value for value in values))
 
 
