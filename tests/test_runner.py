@@ -68,7 +68,11 @@ def final_params(folder):
 
 @pytest.fixture(
     scope="module",
-    params=["vae-digits", *(pytest.param(name, marks=pytest.mark.first) for name in TINY if name != "vae-digits")],
+    params=[
+        "vae-digits",
+        pytest.param("gan-digits", marks=pytest.mark.first),
+        pytest.param("gpt-python", marks=pytest.mark.first),
+    ],
 )
 def finished(request, tmp_path_factory):
     """(experiment name, folder) of an uninterrupted run of 10 steps."""

@@ -19,8 +19,8 @@ from jaxgen.models.gpt.config import GPTConfig
 MODEL_AXES = GPTConfig().model_axes
 
 # A process of its own, since the number of CPU devices is fixed when jax starts. Every family, noise and
-# dropout on, under every kind of plan; the losses of each step and the parameters at the end are compared
-# with those of one device.
+# dropout on, under every kind of plan; the losses of each step and the parameters at the end are
+# compared with those of one device.
 COMPARISON = """
 import json, sys
 from dataclasses import replace
