@@ -22,14 +22,18 @@ ROW = {
 }  # fmt: skip
 
 
+COMMAND = "python -m benchmarks vae --short"
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """`python -m benchmarks vae --short`, in this process."""
+    """What README's command writes, which runs in this process."""
+    assert COMMAND in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     path = tmp_path_factory.mktemp("results") / "vae.json"
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(devices.os, "cpu_count", lambda: 1)  # one process of its own is enough
-            cli.main(["vae", "--short", "--json", str(path)])
+            cli.main([*COMMAND.split()[3:], "--json", str(path)])
     except SystemExit as end:  # noise on a shared machine may beat a ceiling; then it must say so
         assert end.code == 1 and json.loads(path.read_text())["errors"]
     return path

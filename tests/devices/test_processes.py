@@ -60,7 +60,7 @@ CASES = {
         "gpt-python mesh model=2",
         "vae-digits pmap host",
     ],
-    4: ["vae-digits mesh data=2,fsdp=2", "gan-digits pmap", "vae-digits mesh data=2,fsdp=2 host"],
+    4: ["vae-digits mesh data=2,fsdp=2", "vae-digits mesh data=2,fsdp=2 host"],
 }
 
 
