@@ -85,28 +85,30 @@ def dreg_weights(log_weights: PerDraw) -> PerDraw:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def doubly_reparameterised_nats(
     log_weight_of: Callable, parameters: Any, latent: Float[Array, "*B K Z"]
-) -> PerExample:
-    """−L_K of Eq. (3), whose gradient by `latent` is that of Eq. (4).
+) -> tuple[PerExample, Any]:
+    """(−L_K of Eq. (3), aux), where the gradient by `latent` is that of Eq. (4).
 
     Args:
-      log_weight_of: (parameters, latent) -> log w (*B, K). In it q's own mean and variance have to be
-        constants (`jax.lax.stop_gradient`): φ is reached through the latent alone.
+      log_weight_of: (parameters, latent) -> (log w (*B, K), aux). In it q's own mean and variance have to
+        be constants (`jax.lax.stop_gradient`): φ is reached through the latent alone. aux: anything to
+        look at, which has no gradient.
       parameters: θ and whatever else log w is differentiated by; their gradient is that of −L_K.
       latent: z = z(φ, ε), reparameterised draws, with gradients.
     """
-    return importance_weighted_nats(log_weight_of(parameters, latent))
+    log_weights, aux = log_weight_of(parameters, latent)
+    return importance_weighted_nats(log_weights), aux
 
 
 def _dreg_forward(log_weight_of, parameters, latent):
-    log_weights, pull_back = jax.vjp(log_weight_of, parameters, latent)
-    return importance_weighted_nats(log_weights), (log_weights, pull_back)
+    log_weights, pull_back, aux = jax.vjp(log_weight_of, parameters, latent, has_aux=True)
+    return (importance_weighted_nats(log_weights), aux), (log_weights, pull_back)
 
 
-def _dreg_backward(_, kept, gradient):
+def _dreg_backward(_, kept, gradients):
     log_weights, pull_back = kept
     share = jax.nn.softmax(log_weights, axis=-1)
     # One pull-back for both: its part by z has v_k once, and Eq. (4) has it twice.
-    by_parameters, by_latent = pull_back(-gradient[..., None] * share)
+    by_parameters, by_latent = pull_back(-gradients[0][..., None] * share)
     return by_parameters, share[..., None] * by_latent
 
 

@@ -17,7 +17,7 @@ PRESET = Preset(
         steps=4680,
         batch_size=128,
         data="fashion-mnist",
-        binarise="no",
+        binarise="grey",
         model=MLPVAEConfig(hidden_sizes=(400,), latent_size=20),
         optimizer=OptimizerConfig(learning_rate=1e-3),
         log_every=100,

@@ -152,11 +152,11 @@ def dreg_and_plain(z_noise, phi, theta):
         held = jax.lax.stop_gradient(phi)
 
         def log_weight_of(theta, latent):
-            return log_weights(latent[..., 0], held[0], jnp.exp(held[1]), jnp.exp(theta))
+            return log_weights(latent[..., 0], held[0], jnp.exp(held[1]), jnp.exp(theta)), None
 
         return bounds.doubly_reparameterised_nats(
             log_weight_of, theta, path(phi, noise)[..., None]
-        )
+        )[0]
 
     @jax.jit
     def both(noise):
