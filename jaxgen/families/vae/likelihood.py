@@ -67,6 +67,21 @@ class Likelihood:
                 return jnp.clip(outputs[..., 0], 0.0, 1.0)
         return jnp.clip(outputs, 0.0, 1.0)
 
+    def draw(self, params: Any, key: Any, outputs: Outputs) -> Float[Array, "B X"]:
+        """x from p(x|z), as pixels; real ones are not clipped."""
+        match self.name:
+            case "bernoulli":
+                return jax.random.bernoulli(key, jax.nn.sigmoid(outputs)).astype(jnp.float32)
+            case "categorical":
+                return jax.random.categorical(key, outputs).astype(jnp.float32) / (self.levels - 1)
+            case "logistic":
+                mean, scale = outputs[..., 0], jnp.exp(outputs[..., 1])
+                drawn = (mean + scale * jax.random.logistic(key, mean.shape) + 1) / 2
+                return jnp.clip(jnp.round(drawn * (self.levels - 1)) / (self.levels - 1), 0.0, 1.0)
+        return vae.reparameterise(
+            *self._gaussian(params, outputs), jax.random.normal(key, outputs.shape[:2])
+        )
+
     def _gaussian(self, params, outputs) -> tuple[Float[Array, "B X"], Float[Array, "B X"]]:
         if self.name == "gaussian-pixel":
             return outputs[..., 0], outputs[..., 1]

@@ -148,10 +148,9 @@ def inpainted(net: Net, image, mask: Bool[Array, "height width"], key, num_steps
             posterior = net.encode(current)
             noise = jax.random.normal(z_key, posterior.mean.shape)
             latent = vae.reparameterise(*posterior, noise)
-            mean = decoded_images(net.model, net.params, latent, net.likelihood)
-            drawn = mean
-            if net.likelihood.name == "bernoulli":
-                drawn = jax.random.bernoulli(x_key, mean).astype(mean.dtype)
+            outputs = net.model.apply({"params": net.params}, latent, method="decode")
+            drawn = net.likelihood.draw(net.params, x_key, outputs).reshape(image.shape)
+            mean = net.likelihood.mean(outputs).reshape(image.shape)
             return jnp.where(hidden, drawn, image), mean
 
         _, means = jax.lax.scan(turn, start, jax.random.split(key, num_steps))
