@@ -6,7 +6,10 @@ from jaxgen.catalog.costs import operations
 from jaxgen.catalog.record import Equation, Example
 from jaxgen.equations import bounds, likelihoods, vae
 
-_KINGMA = ("Kingma & Welling 2014, Auto-encoding variational Bayes", "https://arxiv.org/abs/1312.6114")
+_KINGMA = (
+    "Kingma & Welling 2014, Auto-encoding variational Bayes",
+    "https://arxiv.org/abs/1312.6114",
+)
 _BURDA = ("Burda et al. 2016, Importance weighted autoencoders", "https://arxiv.org/abs/1509.00519")
 _LOG_WEIGHTS = ((-100.0, -103.0, -101.0),)
 _DRAWS = {"B": 2**18, "K": 5}
@@ -51,7 +54,7 @@ ENTRIES = (
         printed="",
         corrected=r"KL(q_\phi(z|x) || p(z)) = \mathbb{E}_{z \sim q}[\log q_\phi(z|x) - \log p(z)]",
         verdict="not printed",
-        explanation="For densities whose divergence has no closed form. One draw's value may be negative,"
+        explanation="For densities whose divergence has no closed form. A draw's value may be negative,"
         " the mean is not. Where both are Gaussian vae.gaussian-kl has the same mean and no variance"
         " by this draw.",
         paper=f"{_KINGMA[0]}, eq. (6)",
@@ -91,8 +94,9 @@ ENTRIES = (
         corrected=r"\mathcal{L} = -\log p_\theta(x|z) + KL(q_\phi(z|x) || p(z))",
         verdict="scale",
         explanation="Printed is how a library in wide use weighs the divergence: by the batch over the"
-        " number of training examples, to account for the batch. Every example has its own latent: the mean over a batch of the"
-        " whole line estimates the mean over the data, and no term has another factor. As printed it is"
+        " number of training examples, to account for the batch. Every example has its own latent: the"
+        " mean over a batch of the whole line estimates the mean over the data, and no term has another"
+        " factor. As printed it is"
         " a β-VAE of β = B/N, 0.002 for 128 of 60,000, whose codes cost next to nothing. The factor"
         " belongs to a divergence of global parameters, as in Bayesian networks.",
         paper=f"{_KINGMA[0]}, eqs. (7) and (8)",
@@ -175,8 +179,8 @@ ENTRIES = (
         corrected=r"p(x|z) = \sigma\big(\frac{x + \delta - m}{s}\big) - \sigma\big(\frac{x - \delta - m}"
         r"{s}\big),\quad \delta = \frac{1}{V - 1}",
         verdict="not printed",
-        explanation="A probability of V levels on [−1, 1] from two numbers; the outermost levels have all"
-        " that lies beyond them, or the levels would not sum to one. A density, as vae.decoder's, can"
+        explanation="Probabilities of V levels on [−1, 1] from two numbers; the outermost levels have"
+        " all that lies beyond them, or the levels would not sum to one. A density, as vae.decoder's, can"
         " be made as large as one likes on grey levels, and is no likelihood of them.",
         paper="Salimans et al. 2017, PixelCNN++, section 2.1",
         link="https://arxiv.org/abs/1701.05517",

@@ -70,8 +70,8 @@ def self_weighted_nats(log_weights: PerDraw) -> PerExample:
     """Eq. (3) as the same library mended it: `−Σ_k v_k log w_k`, v = softmax(log w).
 
     Below −L_K by log K minus the entropy of v, so that it bounds nothing: equal weights give the right
-    value, and one that outweighs the others gives −log w of it, as if log K were not to be paid. With v
-    held constant its gradient by θ is that of L_K.
+    value, and one that outweighs the others gives its −log w, as if log K were not to be paid. With v
+    held constant its gradient by θ is that of −L_K.
     """
     log_weights = widen(log_weights)
     return -jnp.sum(jax.nn.softmax(log_weights, axis=-1) * log_weights, axis=-1)
@@ -89,9 +89,9 @@ def doubly_reparameterised_nats(
     """(−L_K of Eq. (3), aux), where the gradient by `latent` is that of Eq. (4).
 
     Args:
-      log_weight_of: (parameters, latent) -> (log w (*B, K), aux). In it q's own mean and variance have to
-        be constants (`jax.lax.stop_gradient`): φ is reached through the latent alone. aux: anything to
-        look at, which has no gradient.
+      log_weight_of: (parameters, latent) -> (log w (*B, K), aux). In it q's own mean and variance have
+        to be constants (`jax.lax.stop_gradient`): φ is reached through the latent alone. aux: anything
+        to look at, which has no gradient.
       parameters: θ and whatever else log w is differentiated by; their gradient is that of −L_K.
       latent: z = z(φ, ε), reparameterised draws, with gradients.
     """

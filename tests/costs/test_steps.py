@@ -144,7 +144,11 @@ def test_vae_step_with_every_likelihood_and_estimator(name, step_of):
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize(
     "model",
-    [TwoLayerVAEConfig((17, 11), 3, (13,), 2), ConvVAEConfig((5, 7), 3, 11, 2), MLPVAEConfig((), 3)],
+    [
+        TwoLayerVAEConfig((17, 11), 3, (13,), 2),
+        ConvVAEConfig((5, 7), 3, 11, 2),
+        MLPVAEConfig((), 3),
+    ],
 )
 def test_vae_step_of_every_model(model, samples, step_of):
     vae = replace(VAE_DIGITS, batch_size=6, model=model, samples=samples, estimator="iwae")

@@ -184,9 +184,7 @@ def test_dreg_has_the_plain_gradient_s_mean_and_less_noise():
 def test_dreg_stands_still_at_the_posterior_where_the_plain_gradient_shakes():
     mean, variance = POSTERIOR
     phi = jnp.asarray([mean, np.log(variance)], jnp.float32)
-    (_, (plain, _)), (_, (doubly, _)) = dreg_and_plain(
-        drawn(100, 8), phi, jnp.float32(np.log(S2))
-    )
+    (_, (plain, _)), (_, (doubly, _)) = dreg_and_plain(drawn(100, 8), phi, jnp.float32(np.log(S2)))
     np.testing.assert_allclose(doubly, 0.0, atol=1e-5)
     assert np.min(np.std(plain, 0)) > 0.1
 

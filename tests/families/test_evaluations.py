@@ -97,9 +97,7 @@ def test_the_vae_evaluation_is_a_plain_loop_over_images_and_draws(
     model = MLPVAEConfig((7,), Z).make(SHAPE)
     params = random_params(model, jnp.zeros((1, *SHAPE)))
     monkeypatch.setattr(vae_evaluation, "CHUNK", 12)  # two whole ones of 29 images, and one of five
-    evaluate = make_vae_evaluation(
-        model, binarise, pixels="any", num_draws=draws, num_samples=K
-    )
+    evaluate = make_vae_evaluation(model, binarise, pixels="any", num_draws=draws, num_samples=K)
     found = evaluate(Weights(params), images)
     assert evaluate(Weights(params), images) == found
 

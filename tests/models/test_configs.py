@@ -44,7 +44,11 @@ from jaxgen.models.two_layer_vae.config import TwoLayerVAEConfig
         ),
         (TwoLayerVAEConfig, {"upper_size": 0}, "--model.upper-size is 0: give 1 or more."),
         (ConvVAEConfig, {"channels": ()}, "--model.channels is (): give widths of 1 or more."),
-        (ConvVAEConfig, {"kernel_size": 1}, "--model.kernel-size is 1: give 2 or more, the stride."),
+        (
+            ConvVAEConfig,
+            {"kernel_size": 1},
+            "--model.kernel-size is 1: give 2 or more, the stride.",
+        ),
         (ConvVAEConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
         (MLPGANConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
         (

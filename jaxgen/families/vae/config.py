@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from jaxgen.families.sampling import ImageSampling
 from jaxgen.errors import check
+from jaxgen.families.sampling import ImageSampling
 
 Show = Literal[
     "prior", "reconstructions", "traversals", "interpolation", "class-means", "map", "inpainting"

@@ -23,7 +23,7 @@ def outputs_of(likelihood: str, levels: int) -> int:
 
 
 def judged_pixels(likelihood: str, binarise: str, levels: int) -> str:
-    """What a metric is said to be of: threshold, drawn-once, drawn-anew, grey, 17-levels, grey-density."""
+    """What a metric is of: threshold, drawn-once, drawn-anew, grey, 17-levels, grey-density."""
     if likelihood == "bernoulli":
         return JUDGED[binarise]
     return f"{levels}-levels" if likelihood in OF_LEVELS else "grey-density"

@@ -128,7 +128,11 @@ def latent_map(net: Net, image, side: int = 15) -> np.ndarray:
     if len(deviations) < 2:
         raise UserError("--show map needs a latent of two numbers or more: give traversals.")
     down, right = np.meshgrid(-steps, steps, indexing="ij")
-    plane = centre + right[..., None] * deviations[0] * axes[0] + down[..., None] * deviations[1] * axes[1]
+    plane = (
+        centre
+        + right[..., None] * deviations[0] * axes[0]
+        + down[..., None] * deviations[1] * axes[1]
+    )
     return net.decode(plane.reshape(-1, codes.shape[1]).astype(np.float32))
 
 
@@ -166,7 +170,9 @@ def read_mask(name: str, sides: tuple[int, int]) -> Bool[Array, "height width"]:
         try:
             mask = np.load(name, allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise UserError(f"--mask {name} cannot be read ({error}): write it by numpy.save.") from None
+            raise UserError(
+                f"--mask {name} cannot be read ({error}): write it by numpy.save."
+            ) from None
         if mask.shape != (height, width):
             raise UserError(
                 f"--mask {name} holds an array of shape {mask.shape} for images of {height} x {width}: "

@@ -1,11 +1,12 @@
 """A variational autoencoder of convolutions.
 
-(1) h_l = relu(h_{l-1} * k_l + b_l), strides of 2, from h_0 = 2x − 1;  q(z|x) by a hidden layer of the last
-(2) g_0 = relu(W' relu(W z + b) + b'), the smallest image;  g_l = relu(g_{l-1} *ᵀ k_l + b_l), twice as large
-    each, and the last, without relu, the outputs: p(x|z) = prod_i p(x_i | outputs_i(z))
+(1) h_l = relu(h_{l-1} * k_l + b_l), strides of 2, from h_0 = 2x − 1;  q(z|x) by a hidden layer of h_L
+(2) g_0 = relu(W' relu(W z + b) + b'), the smallest image;  g_l = relu(g_{l-1} *ᵀ k_l + b_l), twice as
+    large each, and the last, without relu, the outputs: p(x|z) = prod_i p(x_i | outputs_i(z))
 
 Kingma & Welling 2014, https://arxiv.org/abs/1312.6114, with the strided layers of Radford et al. 2016,
-https://arxiv.org/abs/1511.06434, and no norms: a bound is of single images. An image is B·height·width·C.
+https://arxiv.org/abs/1511.06434, and no norms: a bound is of single images. An image is
+B·height·width·C.
 """
 
 import flax.linen as nn

@@ -19,7 +19,9 @@ class MLPVAEConfig(ModelConfig):
 
     def __post_init__(self):
         check(self, "latent_size", lambda x: x >= 1, "1 or more", "model.")
-        check(self, "hidden_sizes", lambda x: min(x, default=1) >= 1, "widths of 1 or more", "model.")
+        check(
+            self, "hidden_sizes", lambda x: min(x, default=1) >= 1, "widths of 1 or more", "model."
+        )
 
     def make(self, image_shape: tuple[int, int, int], outputs: int = 1) -> Any:
         """The module for images of this shape, with so many outputs for each of their numbers."""

@@ -1,4 +1,4 @@
-"""The sizes of a VAE of two stochastic layers; apart from its module so that help and costs need no jax."""
+"""The sizes of a VAE of two layers; apart from its module so that help and costs need no jax."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,9 +37,7 @@ class TwoLayerVAEConfig(ModelConfig):
         """Of the first hidden layer."""
         return self.hidden_sizes[0]
 
-    def scaled(
-        self, *, width: int | None = None, depth: int | None = None
-    ) -> "TwoLayerVAEConfig":
+    def scaled(self, *, width: int | None = None, depth: int | None = None) -> "TwoLayerVAEConfig":
         """Every hidden layer of that width, or so many of them in each of the networks."""
         sizes, upper = self.hidden_sizes, self.upper_hidden_sizes
         if width is not None:

@@ -27,7 +27,9 @@ def two_layer_rows(
     rows = {}
     for letter, (name, sizes) in widths.items():
         letters = [f"{letter}{layer}" for layer in range(len(sizes))]
-        own = {"B": batch_size, "X": pixels, "Z": Z, "Y": Y} | dict(zip(letters, sizes, strict=True))
+        own = {"B": batch_size, "X": pixels, "Z": Z, "Y": Y} | dict(
+            zip(letters, sizes, strict=True)
+        )
         first = {"first_gradients": ("kernel",), "data": True} if letter == "E" else {}
         rows[letter] = mlp(name, own, letters, **first)
     return rows["E"], [*rows["U"], *rows["V"], *rows["D"]]

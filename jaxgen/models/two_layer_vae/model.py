@@ -1,9 +1,11 @@
 """A variational autoencoder of two stochastic layers, each between multi-layer perceptrons.
 
 (1) q(z₁|x) = N(mean(x), diag exp(log_variance(x))),  q(z₂|z₁) alike
-(2) p(z₂) = N(0, I),  p(z₁|z₂) = N(mean(z₂), diag exp(log_variance(z₂))),  p(x|z₁) = prod_i p(x_i | outputs_i(z₁))
+(2) p(z₂) = N(0, I),  p(z₁|z₂) = N(mean(z₂), diag exp(log_variance(z₂)))
+(3) p(x|z₁) = prod_i p(x_i | outputs_i(z₁))
 
-Burda et al. 2016, section 5 and appendix, https://arxiv.org/abs/1509.00519. An image is B·height·width·C.
+Burda et al. 2016, section 5, https://arxiv.org/abs/1509.00519, with relu where they have tanh. An image
+is B·height·width·C.
 """
 
 import math
@@ -17,7 +19,7 @@ from jaxgen.models.two_layer_vae.config import TwoLayerVAEConfig
 
 
 class TwoLayerVAE(nn.Module):
-    """Four networks as methods: up by `encode` and `encode_upper`, down by `decode_upper` and `decode`."""
+    """Four networks: up by `encode` and `encode_upper`, down by `decode_upper` and `decode`."""
 
     config: TwoLayerVAEConfig
     image_shape: tuple[int, int, int]
@@ -63,6 +65,6 @@ class TwoLayerVAE(nn.Module):
     def decode(
         self, latent: Float[Array, "B Z"]
     ) -> Float[Array, "B pixels"] | Float[Array, "B pixels outputs"]:
-        """Eq. (2): (B, pixels) for one output, such as a Bernoulli's logits, else with an axis more."""
+        """Eq. (3): (B, pixels) for one output, such as a Bernoulli's logits, else with an axis more."""
         y = self.decoder(latent)
         return y if self.outputs == 1 else y.reshape(y.shape[0], -1, self.outputs)

@@ -19,7 +19,9 @@ MODEL, TWO = MLPVAEConfig((7,), Z).make(SHAPE), TwoLayerVAEConfig((7,), Z, (5,),
 
 
 def values(model, objective, params, extra=None):
-    loss = jax.jit(jax.value_and_grad(make_vae_loss(model, "threshold", None, objective), has_aux=True))
+    loss = jax.jit(
+        jax.value_and_grad(make_vae_loss(model, "threshold", None, objective), has_aux=True)
+    )
     (value, aux), gradient = loss(params, extra, BATCH, KEYS)
     metrics = {name: float(mean.total / mean.count) for name, mean in aux.metrics.items()}
     assert metrics["loss"] == pytest.approx(float(value), rel=1e-5)
@@ -106,7 +108,7 @@ def test_warmup_counts_its_updates_and_beta_prices_the_divergence(random_params)
 
 def test_free_bits_count_the_batch_s_mean_of_each_latent(random_params):
     params = random_params(MODEL, BATCH["image"])
-    found, gradient, _ = values(MODEL, Objective(free_bits=0.7), params)
+    found, _, _ = values(MODEL, Objective(free_bits=0.7), params)
     mean, deviation = gaussian(numpy_mlp(X, params["encoder"]))
     each = 0.5 * (mean**2 + deviation**2 - 1 - 2 * np.log(deviation)).mean(0)
     assert each.min() < 0.7 < each.max()

@@ -41,7 +41,14 @@ def scipys(name, outputs, x):
 
 @pytest.mark.parametrize(
     "name",
-    ["bernoulli", "gaussian-fixed", "gaussian-learned", "gaussian-pixel", "logistic", "categorical"],
+    [
+        "bernoulli",
+        "gaussian-fixed",
+        "gaussian-learned",
+        "gaussian-pixel",
+        "logistic",
+        "categorical",
+    ],
 )
 def test_log_density_is_scipys_and_draws_are_of_it(name):
     """The mean of many draws within five standard errors, of the first image's pixels."""
@@ -62,7 +69,9 @@ def test_log_density_is_scipys_and_draws_are_of_it(name):
     error = drawn.std(0) / np.sqrt(len(drawn))
     if name in ("bernoulli", "categorical"):
         expected = np.asarray(mean, np.float64)
-    elif name == "logistic":  # its mean over the levels, which clipping moves from the logistic's own
+    elif (
+        name == "logistic"
+    ):  # its mean over the levels, which clipping moves from the logistic's own
         every = np.linspace(0, 1, V)
         p = np.exp([scipys(name, outputs, np.full((B, X), value)) for value in every])
         expected = np.tensordot(every, p, 1)

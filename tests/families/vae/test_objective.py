@@ -136,9 +136,7 @@ def test_the_bound_is_tight_at_the_true_posterior():
             ),
         },
     }
-    loss = make_vae_loss(
-        MLPVAEConfig((1,), 1).make(SHAPE, 2), "no", Likelihood("gaussian-pixel")
-    )
+    loss = make_vae_loss(MLPVAEConfig((1,), 1).make(SHAPE, 2), "no", Likelihood("gaussian-pixel"))
     batch = {"image": jnp.asarray(x, jnp.float32)}
     keys = jax.random.split(jax.random.key(0), 4000)
     values = np.asarray(

@@ -1,5 +1,7 @@
 """The four networks of the VAE of two layers against matrix products in NumPy float64."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,7 +53,7 @@ def test_parameter_count_of_the_paper_s_sizes():
     params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))["params"]
 
     def mlp(*widths):
-        return sum(m * n + n for m, n in zip(widths, widths[1:], strict=False))
+        return sum(m * n + n for m, n in itertools.pairwise(widths))
 
     up = mlp(784, 200, 200, 200) + mlp(100, 100, 100, 100)
     down = mlp(50, 100, 100, 200) + mlp(100, 200, 200, 784)
