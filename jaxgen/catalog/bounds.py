@@ -180,8 +180,8 @@ ENTRIES = (
         r"{s}\big),\quad \delta = \frac{1}{V - 1}",
         verdict="not printed",
         explanation="Probabilities of V levels on [−1, 1] from two numbers; the outermost levels have"
-        " all that lies beyond them, or the levels would not sum to one. A density, as vae.decoder's, can"
-        " be made as large as one likes on grey levels, and is no likelihood of them.",
+        " all that lies beyond them, or the levels would not sum to one. A density can, as"
+        " vae.decoder's, be made as large as one likes on grey levels, and is no likelihood of them.",
         paper="Salimans et al. 2017, PixelCNN++, section 2.1",
         link="https://arxiv.org/abs/1701.05517",
         function=likelihoods.discretised_logistic_log_probability,

@@ -5,6 +5,8 @@ two layers has an upper_size too, and `encode_upper` (z₁ to q(z₂|z₁)), `de
 Eqs. are of `equations.bounds`.
 """
 
+import functools
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -37,7 +39,7 @@ def draw_layers(
     if not getattr(model, "upper_size", 0):
         return [Layer(latent, posterior, None)]
     upper = model.apply({"params": params}, latent, method="encode_upper")
-    above = vae.reparameterise(*upper, noise[:, size:])
+    above = vae.reparameterise(upper.mean, upper.log_variance, noise[:, size:])
     prior = model.apply({"params": params}, above, method="decode_upper")
     return [Layer(latent, posterior, prior), Layer(above, upper, None)]
 
@@ -48,7 +50,7 @@ def draw_prior(model: nn.Module, params: Any, noise: Float[Array, "B both"]):
     if not getattr(model, "upper_size", 0):
         return noise
     prior = model.apply({"params": params}, noise[:, size:], method="decode_upper")
-    return vae.reparameterise(*prior, noise[:, :size])
+    return vae.reparameterise(prior.mean, prior.log_variance, noise[:, :size])
 
 
 def log_posterior(layer: Layer) -> Float[Array, "*B"]:
@@ -64,12 +66,17 @@ def log_prior(layer: Layer) -> Float[Array, "*B"]:
 
 def kl_nats(layers: list[Layer], how: str) -> Float[Array, "*B"]:
     """KL(q ‖ p) summed over latents and layers; 'analytic' wherever it is known, else by Eq. (2)."""
-    return sum(
+    return total(
         vae.gaussian_kl(*layer.posterior)
         if how == "analytic" and layer.prior is None
         else bounds.sampled_kl(log_posterior(layer), log_prior(layer))
         for layer in layers
     )
+
+
+def total(parts: Iterable[Float[Array, "*B"]]) -> Float[Array, "*B"]:
+    """Their sum, over layers."""
+    return functools.reduce(jnp.add, parts)
 
 
 def kl_of_each(layers: list[Layer]) -> Float[Array, "B both"]:

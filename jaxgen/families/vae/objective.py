@@ -17,6 +17,7 @@ from jaxgen.families.vae.latents import (
     log_posterior,
     log_prior,
     noise_size,
+    total,
 )
 from jaxgen.families.vae.likelihood import Likelihood
 from jaxgen.training.batch import mean_over_batch, split_each
@@ -135,8 +136,8 @@ def log_weights(
 ) -> tuple[Float[Array, " B"], Float[Array, " B"], Float[Array, " B"]]:
     """(log w, -log p(x|z), log q - log p) of one draw each, all layers together."""
     nats = decoded_nats(model, likelihood, params, layers, image)
-    prior = sum(log_prior(layer) for layer in layers)
-    posterior = sum(log_posterior(layer) for layer in layers)
+    prior = total(log_prior(layer) for layer in layers)
+    posterior = total(log_posterior(layer) for layer in layers)
     return bounds.log_weight(-nats, prior, posterior), nats, bounds.sampled_kl(posterior, prior)
 
 
@@ -156,7 +157,7 @@ def _elbo_value(model, likelihood, objective, params, extra, image, noise):
         drawn = jax.vmap(of_draw, (None, 1))(posterior, noise)
         nats, kl, each = jax.tree.map(lambda values: values.mean(0), drawn)
     price = kl
-    if objective.free_bits:  # by the batch's means, the same for every example
+    if each is not None:  # by the batch's means, the same for every example
         price = bounds.free_bits(mean_over_batch(each), objective.free_bits)
         price = jnp.broadcast_to(price, kl.shape)
     if objective.beta == 1.0 and not objective.kl_warmup:
@@ -181,7 +182,9 @@ def _weighted_value(model, likelihood, objective, params, extra, image, noise):
 
     # DReG: the encoder is reached through z alone.
     held, image = jax.lax.stop_gradient((posterior, image))
-    latent = jax.vmap(lambda noise: vae.reparameterise(*posterior, noise), 1, 1)(noise)
+    latent = jax.vmap(
+        lambda noise: vae.reparameterise(posterior.mean, posterior.log_variance, noise), 1, 1
+    )(noise)
 
     def log_weight_of(params, latent):
         def of_draw(z):

@@ -18,6 +18,8 @@ from jaxgen.metrics.pictures import save_grid
 
 MOST = 2000
 """Held-out images whose codes say which latents matter."""
+COLUMNS, SIDE = 11, 15
+"""Images in a row of a traversal or an interpolation, and in one of the map."""
 REACH = 2.5
 """Standard deviations to which a latent is moved."""
 
@@ -42,29 +44,31 @@ def save_picture(
     experiment: Any, model: nn.Module, likelihood: Likelihood, params: Any, key: Any, path: Path
 ) -> Path:
     """What the experiment's `sampling` asks for; held-out images are read where it needs them."""
-    sampling, count = experiment.sampling, experiment.sampling.count
+    sampling = experiment.sampling
+    count = sampling.count
     if sampling.show == "prior":
         return save_grid(sample_vae(model, params, key, count, likelihood), path)
     mask = read_mask(sampling.mask, model.image_shape[:2])
     net = Net(model, likelihood, params)
     image, label = held_out_images(experiment, MOST)
+    count = min(count, SIDE) if sampling.show in ("reconstructions", "inpainting") else count
     match sampling.show:
         case "reconstructions":
             images, columns = reconstructions(net, image[:count]), count
         case "traversals":
-            images, columns = traversals(net, image), 11
+            images, columns = traversals(net, image), COLUMNS
         case "interpolation":
-            images, columns = interpolation(net, image[: 2 * max(1, count // 11)]), 11
+            images, columns = interpolation(net, image[: 2 * max(1, count // COLUMNS)]), COLUMNS
         case "class-means":
             images, columns = class_means(net, image, label, key)
         case "map":
-            images, columns = latent_map(net, image), 15
-        case "inpainting":
+            images, columns = latent_map(net, image), SIDE
+        case _:
             shown = image[:count]
             drawn = inpainted(net, shown, mask, key, sampling.inpainting_steps)
             hidden = jnp.where(mask[None, :, :, None], 0.5, shown)
             images, columns = jnp.concatenate([shown, hidden, drawn]), count
-    return save_grid(images, path, columns=min(columns, 20) if len(images) > 20 else columns)
+    return save_grid(jnp.asarray(images), path, columns=columns)
 
 
 def held_out_images(experiment: Any, count: int) -> tuple[Array, np.ndarray | None]:
@@ -82,7 +86,7 @@ def reconstructions(net: Net, image) -> Array:
     return jnp.concatenate([image, net.decode(net.encode(image).mean)])
 
 
-def traversals(net: Net, image, rows: int = 10, columns: int = 11) -> np.ndarray:
+def traversals(net: Net, image, rows: int = 10, columns: int = COLUMNS) -> np.ndarray:
     """A row for each of the latents with the largest divergence, moved by itself from the mean code."""
     posterior = net.encode(image)
     each = vae.gaussian_kl(posterior.mean[..., None], posterior.log_variance[..., None]).mean(0)
@@ -93,7 +97,7 @@ def traversals(net: Net, image, rows: int = 10, columns: int = 11) -> np.ndarray
     return net.decode(latent.reshape(-1, latent.shape[-1]))
 
 
-def interpolation(net: Net, image, columns: int = 11) -> np.ndarray:
+def interpolation(net: Net, image, columns: int = COLUMNS) -> np.ndarray:
     """A row from each image of the first half to one of the second, along a line between their codes."""
     codes = np.asarray(net.encode(image).mean)
     half = len(codes) // 2
@@ -115,7 +119,7 @@ def class_means(net: Net, image, label, key, columns: int = 8) -> tuple[np.ndarr
     return net.decode(np.concatenate(rows).astype(np.float32)), columns
 
 
-def latent_map(net: Net, image, side: int = 15) -> np.ndarray:
+def latent_map(net: Net, image, side: int = SIDE) -> np.ndarray:
     """Images on a square of the plane in which the codes vary most, ± REACH deviations of each axis.
 
     Of two latents it is all of the latent space, but for a turn.
@@ -151,7 +155,7 @@ def inpainted(net: Net, image, mask: Bool[Array, "height width"], key, num_steps
             z_key, x_key = jax.random.split(key)
             posterior = net.encode(current)
             noise = jax.random.normal(z_key, posterior.mean.shape)
-            latent = vae.reparameterise(*posterior, noise)
+            latent = vae.reparameterise(posterior.mean, posterior.log_variance, noise)
             outputs = net.model.apply({"params": net.params}, latent, method="decode")
             drawn = net.likelihood.draw(net.params, x_key, outputs).reshape(image.shape)
             mean = net.likelihood.mean(outputs).reshape(image.shape)

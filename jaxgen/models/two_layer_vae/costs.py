@@ -30,6 +30,7 @@ def two_layer_rows(
         own = {"B": batch_size, "X": pixels, "Z": Z, "Y": Y} | dict(
             zip(letters, sizes, strict=True)
         )
-        first = {"first_gradients": ("kernel",), "data": True} if letter == "E" else {}
-        rows[letter] = mlp(name, own, letters, **first)
+        data = letter == "E"
+        first = ("kernel",) if data else None
+        rows[letter] = mlp(name, own, letters, first_gradients=first, data=data)
     return rows["E"], [*rows["U"], *rows["V"], *rows["D"]]
