@@ -9,6 +9,7 @@ from jaxgen.families.sampling import ImageSampling
 Show = Literal[
     "prior", "reconstructions", "traversals", "interpolation", "class-means", "map", "inpainting"
 ]
+MASKS = ("top", "bottom", "left", "right", "centre")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,3 @@ class VAESampling(ImageSampling):
             f"{', '.join(MASKS)}, or a .npy file", "sampling.",
         )  # fmt: skip
         check(self, "inpainting_steps", lambda x: 1 <= x <= 100_000, "1 to 100,000", "sampling.")
-
-
-MASKS = ("top", "bottom", "left", "right", "centre")
