@@ -37,8 +37,13 @@ class Objective(NamedTuple):
 
     @property
     def extra(self) -> dict[str, Array] | None:
-        """What a step carries to the next: how many updates there were, where β grows with them."""
-        return {"updates": jnp.zeros((), jnp.int32)} if self.kl_warmup else None
+        """What a step carries to the next: how many updates there were, where β grows with them.
+
+        With free bits too: a batch whose means count must not be taken in pieces one by one, and
+        `training.gradient` takes a loss with an extra side by side.
+        """
+        carries = self.kl_warmup or self.free_bits
+        return {"updates": jnp.zeros((), jnp.int32)} if carries else None
 
 
 def make_vae_loss(
@@ -64,7 +69,7 @@ def make_vae_loss(
         noise = draw_each(noise_keys)
         losses, nats, kl = value_of(model, likelihood, objective, params, extra, image, noise)
         metrics = {"loss": losses, "reconstruction_nats": nats, "kl_nats": kl}
-        if objective.kl_warmup:
+        if objective.extra is not None:
             extra = extra | {"updates": extra["updates"] + 1}
         return losses.mean(), Aux({name: Mean.of(each) for name, each in metrics.items()}, extra)
 

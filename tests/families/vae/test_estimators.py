@@ -10,6 +10,7 @@ from jaxgen.families.vae.objective import Objective, binarised, make_vae_loss
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.models.two_layer_vae.config import TwoLayerVAEConfig
 from jaxgen.training.batch import split_each
+from jaxgen.training.gradient import gradient
 
 SHAPE, PIXELS, Z, B, K = (2, 3, 1), 6, 3, 5, 4
 BATCH = {"image": jax.random.uniform(jax.random.key(9), (B, *SHAPE))}
@@ -108,13 +109,19 @@ def test_warmup_counts_its_updates_and_beta_prices_the_divergence(random_params)
 
 def test_free_bits_count_the_batch_s_mean_of_each_latent(random_params):
     params = random_params(MODEL, BATCH["image"])
-    found, _, _ = values(MODEL, Objective(free_bits=0.7), params)
+    objective = Objective(free_bits=0.7)
+    found, whole, _ = values(MODEL, objective, params, objective.extra)
     mean, deviation = gaussian(numpy_mlp(X, params["encoder"]))
     each = 0.5 * (mean**2 + deviation**2 - 1 - 2 * np.log(deviation)).mean(0)
     assert each.min() < 0.7 < each.max()
     expected = found["reconstruction_nats"] + np.maximum(each, 0.7).sum()
     assert found["loss"] == pytest.approx(expected, rel=1e-4)
     assert found["kl_nats"] == pytest.approx(each.sum(), rel=1e-4)
+    loss = make_vae_loss(MODEL, "threshold", None, objective)
+    cut = jax.jit(lambda params: gradient(
+        loss, params, objective.extra, BATCH, KEYS, accumulate=B
+    )[0])(params)  # fmt: skip
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), whole, cut)
 
 
 def test_an_image_that_is_drawn_once_is_drawn_alike_wherever_it_stands():
