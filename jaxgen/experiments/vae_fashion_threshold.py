@@ -1,6 +1,6 @@
 """A VAE on Fashion-MNIST, black and white by a threshold."""
 
-from jaxgen.experiments.preset import Preset
+from jaxgen.experiments.preset import Expected, Preset
 from jaxgen.families.vae.family import VAE
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.config import OptimizerConfig
@@ -11,7 +11,12 @@ PRESET = Preset(
     notes="In nats per held-out image, all 10,000; iwae_500 is an upper bound of -log p by 500 draws "
     "each. The net and the 10 epochs of vae-fashion-mlp. An exact mixture of ten Chow-Liu trees has "
     "121.35, one tree 172.4; numbers of other pixels, such as drawn ones, cannot be compared.",
+    expected={
+        "eval/negative_elbo[threshold]": Expected(125.3, 0.7),
+        "eval/iwae_500[threshold]": Expected(118.3, 0.7),
+    },
     minutes=4.0,
+    source="seed 0 here; chosen on 3,000 images held out of the training part",
     experiment=VAE(
         steps=9375,
         batch_size=64,
