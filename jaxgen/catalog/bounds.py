@@ -119,7 +119,7 @@ ENTRIES = (
     Equation(
         id="vae.dreg",
         document="implied by 002, 4.2.3",
-        title="the encoder's gradient of the importance-weighted bound",
+        title="the encoder's gradient of that bound",
         printed="",
         corrected=r"\nabla_\phi \mathcal{L}_K = \mathbb{E}\Big[\sum_k v_k^2\, \frac{\partial \log w_k}"
         r"{\partial z_k} \frac{\partial z_k}{\partial \phi}\Big],\quad v = \text{softmax}(\log w)",
