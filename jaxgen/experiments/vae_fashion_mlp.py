@@ -6,25 +6,25 @@ from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.training.config import OptimizerConfig
 
 PRESET = Preset(
-    summary="The well-known VAE with grey targets, 784-480-20, on pictures of clothes.",
+    summary="A VAE with grey targets, 784-390-200-20, on pictures of clothes.",
     papers=("Kingma & Welling 2014, appendix C", "Xiao et al. 2017 (data)"),
     notes="In nats per held-out image. Grey levels are taken for probabilities, so it is no likelihood; "
     "it compares with others that do the same: pytorch/examples' VAE, 784-400-20, ends at 244.2 after "
     "as many epochs, 10.",
-    expected={"eval/negative_elbo[grey]": Expected(242.0, 1.0)},
-    minutes=1.5,
-    source="seed 0 here",
+    expected={"eval/negative_elbo[grey]": Expected(239.9, 0.7)},
+    minutes=2.5,
+    source="seed 0 here; chosen on 3,000 images held out of the training part",
     experiment=VAE(
-        steps=9375,
-        batch_size=64,
+        steps=18750,
+        batch_size=32,
         data="fashion-mnist",
         binarise="grey",
-        model=MLPVAEConfig(hidden_sizes=(480,), latent_size=20),
+        model=MLPVAEConfig(hidden_sizes=(390, 200), latent_size=20),
         optimizer=OptimizerConfig(
-            learning_rate=2e-3, schedule="cosine", decay_steps=9375, end_fraction=0.0
+            learning_rate=2e-3, schedule="cosine", decay_steps=18750, end_fraction=0.0
         ),
         log_every=500,
-        checkpoint_every=9375,
-        eval_every=9375,
+        checkpoint_every=18750,
+        eval_every=18750,
     ),
 )
