@@ -45,8 +45,8 @@ class VAE(nn.Module):
 def make_step(ours: Ours, *, compiled: bool) -> theirs.Step:
     """The peer of this training, from the same parameters."""
     config, levels = ours.experiment, ours.data.train.levels
-    if (config.binarise, config.model.decoder) != ("threshold", "bernoulli"):
-        raise ValueError("the peer binarises by a threshold and has a Bernoulli decoder")
+    if (config.binarise, config.likelihood) != ("threshold", "bernoulli"):
+        raise ValueError("the peer binarises by a threshold and has a Bernoulli likelihood")
     model = VAE(ours.params)
     update = theirs.make_update(model, model, config.optimizer, compiled=compiled)
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from jaxgen.catalog import (
     algorithms,
     attention,
+    bounds,
     diffusion,
     gan,
     gan_variants,
@@ -34,7 +35,17 @@ __all__ = [
 EQUATIONS: Mapping[str, Equation] = MappingProxyType(
     {
         equation.id: equation
-        for family in (attention, gan, gan_variants, vae, language, transformer, diffusion, sound)
+        for family in (
+            attention,
+            gan,
+            gan_variants,
+            vae,
+            bounds,
+            language,
+            transformer,
+            diffusion,
+            sound,
+        )
         for equation in family.ENTRIES
     }
 )

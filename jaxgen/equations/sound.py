@@ -30,10 +30,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxgen.equations.likelihoods import LOG_SCALE_MIN, discretised_logistic_log_probability
 from jaxgen.equations.precision import widen
-
-LOG_SCALE_MIN = -14.0
-"""Of a logistic: well below half a level of 16 bits, ln 2^−16 = −11."""
 
 
 def compand(x: Float[Array, "*B"], mu: float = 255.0) -> Float[Array, "*B"]:
@@ -111,19 +109,9 @@ def logistic_mixture_nats(
       x: on [−1, 1], the number that a level stands for. levels: V.
     """
     logits, mean, log_scale = jnp.split(widen(parameters), 3, axis=-1)
-    log_scale = jnp.maximum(log_scale, LOG_SCALE_MIN)
-    half = 1.0 / (levels - 1)
-    centred, rate = x[..., None] - mean, jnp.exp(-log_scale)
-    upper, lower = (centred + half) * rate, (centred - half) * rate
-    # σ(u) − σ(l) = σ(u) σ(−l) (1 − e^{−(u − l)}): no difference of nearly equal numbers, in any tail.
-    inside = (
-        jax.nn.log_sigmoid(upper)
-        + jax.nn.log_sigmoid(-lower)
-        + jnp.log(-jnp.expm1(-2.0 * half * rate))
-    )
-    ends = jnp.where(x[..., None] < -1.0 + half, jax.nn.log_sigmoid(upper), inside)
-    ends = jnp.where(x[..., None] > 1.0 - half, jax.nn.log_sigmoid(-lower), ends)
-    return -jax.nn.logsumexp(jax.nn.log_softmax(logits, axis=-1) + ends, axis=-1)
+    every = jnp.broadcast_to(x[..., None], mean.shape)
+    each = discretised_logistic_log_probability(every, mean, log_scale, levels)
+    return -jax.nn.logsumexp(jax.nn.log_softmax(logits, axis=-1) + each, axis=-1)
 
 
 def sample_logistic_mixture(

@@ -96,7 +96,9 @@ def printed_negative_elbo(reconstruction_nats: PerExample, kl_nats: PerExample) 
     return widen(reconstruction_nats) - widen(kl_nats)
 
 
-def rate_distortion(distortion: PerExample, rate: PerExample, beta: float = 1.0) -> PerExample:
+def rate_distortion(
+    distortion: PerExample, rate: PerExample, beta: Float[Array, ""] | float = 1.0
+) -> PerExample:
     """Eq. (6): `distortion + β rate`.
 
     Args:

@@ -10,11 +10,16 @@ from jaxtyping import Array, Float
 GRID_PIXELS = 640  # small images are enlarged, by a whole factor, to a grid about so wide
 
 
-def save_grid(images: Float[Array, "count height width C"], path: Path) -> Path:
-    """Write images with pixels in [0, 1] as one near-square PNG, row by row; returns path.png."""
+def save_grid(
+    images: Float[Array, "count height width C"], path: Path, columns: int | None = None
+) -> Path:
+    """Write images with pixels in [0, 1] as one PNG, row by row; returns path.png.
+
+    It is near-square, or has so many columns.
+    """
     from PIL import Image
 
-    columns = math.ceil(math.sqrt(len(images)))
+    columns = columns or math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
     factor = max(1, round(GRID_PIXELS / (columns * (images.shape[2] + 1))))
     pixels = enlarged(np.asarray(images), factor)

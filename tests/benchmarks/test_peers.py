@@ -287,7 +287,7 @@ SMALL = Case(
 def test_a_case_changes_fields_and_fields_of_fields():
     experiment, data = SMALL.load()
     assert (experiment.batch_size, experiment.model.hidden_sizes) == (8, (16,))
-    assert experiment.model.decoder == "bernoulli" and data.spec.shape == (8, 8, 1)
+    assert experiment.likelihood == "bernoulli" and data.spec.shape == (8, 8, 1)
     _, pictures = Case("vae-digits", image_side=5).load()
     assert pictures.spec.shape == (5, 5, 1) and pictures.train.levels == 255
 

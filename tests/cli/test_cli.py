@@ -50,7 +50,7 @@ BAD_INPUT = {
     "stray argument": ("vae-digits more", "takes no argument 'more'"),
     "not a number": ("vae-digits --steps abc", "--steps: invalid literal for int.*'abc'"),
     "no value": ("vae-digits --steps", "Missing value for argument '--steps'"),
-    "not a choice": ("vae-digits --model.decoder foo", "'foo' for argument '--model.decoder'"),
+    "not a choice": ("vae-digits --likelihood foo", "'foo' for argument '--likelihood'"),
     "out of range": ("vae-digits --steps 0", "--steps is 0: give 1 or more"),
     "rate not a number": ("vae-digits --optimizer.learning-rate nan", "learning-rate is nan: give"),
     "one of two owners of a config": (
@@ -61,7 +61,20 @@ BAD_INPUT = {
     "sequence longer than the model": (
         "gpt-python --seq-len 65", "--seq-len 65 is longer than .* --model.max-seq-len 64",
     ),
-    "grey decoder on binary data": ("vae-digits --model.decoder gaussian", "give --binarise no"),
+    "grey likelihood of binary data": (
+        "vae-digits --likelihood gaussian-pixel", "is for grey levels: give --binarise no",
+    ),
+    "grey pixels for a Bernoulli": ("vae-digits --binarise no", "give threshold, once or draw, or grey"),
+    "levels that are not the data's": (
+        "vae-digits --likelihood logistic --binarise no --levels 16", "whose pixels have 17 levels",
+    ),
+    "no levels at all": ("vae-digits --likelihood categorical --binarise no", "give 2 or more with"),
+    "no draws": ("vae-digits --estimator iwae --samples 0", "--samples is 0: give 1 to 100,000"),
+    "a price in a bound that has none": (
+        "vae-digits --estimator dreg --samples 5 --beta 2", "leave out --kl, --beta",
+    ),
+    "no latent": ("vae-digits --model.latent-size 0", "--model.latent-size is 0: give 1 or more"),
+    "a mask by no known name": ("vae-digits --sampling.mask middle", "give top, bottom, left"),
     "labels where there are none": (
         "gan-digits --loss wasserstein --label-smoothing one-sided", "leave it out or choose",
     ),

@@ -17,11 +17,13 @@ from jaxgen.experiments.registry import find_preset
 from jaxgen.families.gan.objective import choose_losses, make_gan_losses
 from jaxgen.families.language.costs import language_step
 from jaxgen.families.vae.objective import make_vae_loss
+from jaxgen.models.conv_vae.config import ConvVAEConfig
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.models.gpt.model import GPT
 from jaxgen.models.gru.config import GRUConfig
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
+from jaxgen.models.two_layer_vae.config import TwoLayerVAEConfig
 from jaxgen.training.config import OptimizerConfig
 
 GPT_PYTHON, VAE_DIGITS, GAN_DIGITS = (
@@ -117,13 +119,40 @@ def test_gan_step_of_several_discriminator_updates(loss, k, ema_decay, step_of):
     assert step.table.matmul_flops == once.table.matmul_flops + (k - 1) * of_updates
 
 
+VAES = {
+    "grey": {"binarise": "grey"},
+    "threshold": {"binarise": "threshold"},
+    "drawn once": {"binarise": "once"},
+    "drawn anew": {"binarise": "draw", "kl": "sampled"},
+    "fixed": {"likelihood": "gaussian-fixed", "kl_warmup": 5},
+    "learned": {"likelihood": "gaussian-learned", "free_bits": 0.1},
+    "pixel": {"likelihood": "gaussian-pixel", "samples": 3},
+    "logistic": {"likelihood": "logistic", "levels": 9, "estimator": "iwae", "samples": 4},
+    "categorical": {"likelihood": "categorical", "levels": 5, "estimator": "dreg", "samples": 4},
+}
+
+
+@pytest.mark.parametrize("name", VAES)
+def test_vae_step_with_every_likelihood_and_estimator(name, step_of):
+    fields = {"binarise": "no"} | VAES[name]
+    model = MLPVAEConfig((17, 11), 3)
+    step = step_of(replace(VAE_DIGITS, batch_size=6, model=model, **fields), ODD)
+    walked = assert_equal(step)
+    assert 0.9 <= walked.elementwise_flops / step.table.elementwise_flops < 2.5
+
+
+@pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize(
-    "decoder, binarise",
-    [("bernoulli", "no"), ("bernoulli", "threshold"), ("bernoulli", "draw"), ("gaussian", "no")],
+    "model",
+    [
+        TwoLayerVAEConfig((17, 11), 3, (13,), 2),
+        ConvVAEConfig((5, 7), 3, 11, 2),
+        MLPVAEConfig((), 3),
+    ],
 )
-def test_vae_step_with_every_decoder(decoder, binarise, step_of):
-    model = MLPVAEConfig((17, 11), 3, decoder)
-    assert_equal(step_of(replace(VAE_DIGITS, batch_size=6, model=model, binarise=binarise), ODD))
+def test_vae_step_of_every_model(model, samples, step_of):
+    vae = replace(VAE_DIGITS, batch_size=6, model=model, samples=samples, estimator="iwae")
+    assert_equal(step_of(vae, ImageSpec(8, 12, 3, None)))
 
 
 FLAVOURS = {
@@ -176,10 +205,10 @@ widths = st.lists(st.integers(1, 9), min_size=1, max_size=3).map(tuple)
 
 
 @settings(max_examples=4, deadline=None)
-@given(st.integers(1, 7), widths, st.integers(1, 5), st.sampled_from(["bernoulli", "gaussian"]))
-def test_vae_step_of_any_size(step_of, B, hidden, Z, decoder):
-    model = MLPVAEConfig(hidden, Z, decoder)
-    assert_equal(step_of(replace(VAE_DIGITS, batch_size=B, model=model, binarise="no"), ODD))
+@given(st.integers(1, 7), widths, st.integers(1, 5))
+def test_vae_step_of_any_size(step_of, B, hidden, Z):
+    model = MLPVAEConfig(hidden, Z)
+    assert_equal(step_of(replace(VAE_DIGITS, batch_size=B, model=model, binarise="grey"), ODD))
 
 
 @settings(max_examples=4, deadline=None)
@@ -203,9 +232,9 @@ def test_gpt_forward_pass_is_the_table_s():
 
 def test_vae_and_gan_forward_passes_are_the_tables(step_of):
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 6))
-    vae = replace(VAE_DIGITS, batch_size=6, model=MLPVAEConfig((17, 11), 3), binarise="no")
+    vae = replace(VAE_DIGITS, batch_size=6, model=MLPVAEConfig((17, 11), 3), binarise="grey")
     step = step_of(vae, ODD)
-    loss = make_vae_loss(vae.model.make(ODD.shape), "no")
+    loss = make_vae_loss(vae.model.make(ODD.shape), "grey")
     walked = count(loss, step.state.params, None, step.batch, keys)
     assert walked.matmul_flops == step.table.flops("forward", CONTRACTIONS)
 

@@ -147,7 +147,7 @@ def test_a_letter_has_one_size():
 
 def test_a_vae_s_table_by_hand():
     table = vae_step(
-        MLPVAEConfig((17,), 3), OptimizerConfig(), batch_size=6, pixels=64, binarise="no"
+        MLPVAEConfig((17,), 3), OptimizerConfig(), batch_size=6, shape=(8, 8, 1), binarise="grey"
     )
     first, others = 64 * 17, 17 * 6 + 3 * 17 + 17 * 64
     assert table.matmul_flops == 2 * 6 * (2 * first + 3 * others)

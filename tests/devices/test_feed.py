@@ -40,7 +40,7 @@ from jaxgen.training.metrics import to_floats
 
 EXPERIMENTS = {
     "vae": replace(
-        find_preset("vae-digits").experiment, batch_size=24, binarise="no", model=MLPVAEConfig((8,), 4)
+        find_preset("vae-digits").experiment, batch_size=24, binarise="grey", model=MLPVAEConfig((8,), 4)
     ),
     "gpt": replace(
         find_preset("gpt-python").experiment, batch_size=24, seq_len=8,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import linalg, special
+from scipy import linalg, special, stats
 
 from jaxgen.data import ByteTokenizer, CharacterTokenizer, Images, Tokens
 from jaxgen.data.images import dataset as image_dataset
@@ -16,6 +16,7 @@ from jaxgen.data.text import dataset as text_dataset
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.gan.evaluation import make_gan_evaluation, make_point_evaluation
 from jaxgen.families.language.evaluation import make_language_evaluation
+from jaxgen.families.vae import evaluation as vae_evaluation
 from jaxgen.families.vae.evaluation import make_vae_evaluation
 from jaxgen.models.gpt.config import GPTConfig
 from jaxgen.models.gpt.model import GPT
@@ -88,12 +89,15 @@ def test_nats_per_character_of_a_model_that_knows_nothing(kind, nats, tokens_per
 
 
 @pytest.mark.parametrize("binarise", ["threshold", "draw"])
-def test_the_vae_evaluation_is_a_plain_loop_over_images_and_draws(random_params, images, binarise):
+def test_the_vae_evaluation_is_a_plain_loop_over_images_and_draws(
+    random_params, images, binarise, monkeypatch
+):
     """In NumPy float64 but for the noise, whose keys are fixed: a second call says the same."""
-    Z, draws = 4, 3
+    Z, draws, K = 4, 3, 5
     model = MLPVAEConfig((7,), Z).make(SHAPE)
     params = random_params(model, jnp.zeros((1, *SHAPE)))
-    evaluate = make_vae_evaluation(model, binarise, num_draws=draws)
+    monkeypatch.setattr(vae_evaluation, "CHUNK", 12)  # two whole ones of 29 images, and one of five
+    evaluate = make_vae_evaluation(model, binarise, pixels="any", num_draws=draws, num_samples=K)
     found = evaluate(Weights(params), images)
     assert evaluate(Weights(params), images) == found
 
@@ -113,15 +117,25 @@ def test_the_vae_evaluation_is_a_plain_loop_over_images_and_draws(random_params,
         np.asarray(jax.random.normal(key, (len(grey), Z)), np.float64)
         for key in jax.random.split(jax.random.key(0), draws)
     ]
-    reconstruction, kl = [], []
+    reconstruction, kl, weighted = [], [], []
     for i, x in enumerate(white.reshape(len(grey), -1)):
         mean, log_variance = np.split(mlp(x.astype(np.float64), wide["encoder"]), 2)
         kl.append(0.5 * np.sum(mean**2 + np.exp(log_variance) - 1 - log_variance))
         for noise in noises:
             p = special.expit(mlp(mean + np.exp(log_variance / 2) * noise[i], wide["decoder"]))
             reconstruction.append(-np.sum(np.log(np.where(x, p, 1 - p))))
+        own = jax.random.fold_in(jax.random.key(2), i)
+        eps = [np.asarray(jax.random.normal(jax.random.fold_in(own, k), (Z,))) for k in range(K)]
+        z = mean + np.exp(log_variance / 2) * np.asarray(eps, np.float64)
+        p = special.expit(mlp(z, wide["decoder"]))
+        prior = stats.norm.logpdf(z).sum(1)
+        posterior = stats.norm.logpdf(z, mean, np.exp(log_variance / 2)).sum(1)
+        weights = np.log(np.where(x, p, 1 - p)).sum(1) + prior - posterior
+        weighted.append(np.log(K) - special.logsumexp(weights))
     parts = {"reconstruction_nats": np.mean(reconstruction), "kl_nats": np.mean(kl)}
-    assert found == pytest.approx({"loss": sum(parts.values()), **parts}, rel=1e-5)
+    loss = sum(parts.values())
+    named = {"loss": loss, "negative_elbo[any]": loss, "iwae_5[any]": np.mean(weighted)}
+    assert found == pytest.approx(named | parts, rel=1e-5)
 
 
 def test_the_gan_evaluation_is_a_count_and_a_distance(random_params, images):

@@ -3,9 +3,11 @@
 import pytest
 
 from jaxgen.errors import UserError
+from jaxgen.models.conv_vae.config import ConvVAEConfig
 from jaxgen.models.gpt.config import GPTConfig, modern_gpt
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
+from jaxgen.models.two_layer_vae.config import TwoLayerVAEConfig
 
 
 @pytest.mark.parametrize(
@@ -32,14 +34,22 @@ from jaxgen.models.mlp_vae.config import MLPVAEConfig
         (MLPVAEConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
         (
             MLPVAEConfig,
-            {"hidden_sizes": ()},
-            "--model.hidden-sizes is (): give widths of 1 or more.",
-        ),
-        (
-            MLPVAEConfig,
             {"hidden_sizes": (3, 0)},
             "--model.hidden-sizes is (3, 0): give widths of 1 or more.",
         ),
+        (
+            TwoLayerVAEConfig,
+            {"upper_hidden_sizes": ()},
+            "--model.upper-hidden-sizes is (): give widths of 1 or more.",
+        ),
+        (TwoLayerVAEConfig, {"upper_size": 0}, "--model.upper-size is 0: give 1 or more."),
+        (ConvVAEConfig, {"channels": ()}, "--model.channels is (): give widths of 1 or more."),
+        (
+            ConvVAEConfig,
+            {"kernel_size": 1},
+            "--model.kernel-size is 1: give 2 or more, the stride.",
+        ),
+        (ConvVAEConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
         (MLPGANConfig, {"latent_size": 0}, "--model.latent-size is 0: give 1 or more."),
         (
             MLPGANConfig,

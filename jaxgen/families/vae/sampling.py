@@ -4,17 +4,23 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.layers.gaussian import Gaussian
+from jaxgen.families.vae.latents import draw_prior, noise_size
+from jaxgen.families.vae.likelihood import Likelihood
 
 
 def sample_vae(
-    model: nn.Module, params: Any, key: Any, count: int
+    model: nn.Module, params: Any, key: Any, count: int, likelihood: Likelihood | None = None
 ) -> Float[Array, "count height width C"]:
-    """z ~ N(0, I), then the mean of p(x|z): grey levels rather than drawn pixels."""
-    latent = jax.random.normal(key, (count, model.latent_size))
-    decoded = model.apply({"params": params}, latent, method="decode")
-    pixels = decoded.mean if isinstance(decoded, Gaussian) else jax.nn.sigmoid(decoded)
-    return jnp.clip(pixels, 0.0, 1.0).reshape(count, *model.image_shape)
+    """z from the prior, then the mean of p(x|z): grey levels rather than drawn pixels."""
+    latent = draw_prior(model, params, jax.random.normal(key, (count, noise_size(model))))
+    return decoded_images(model, params, latent, likelihood or Likelihood())
+
+
+def decoded_images(
+    model: nn.Module, params: Any, latent: Float[Array, "count Z"], likelihood: Likelihood
+) -> Float[Array, "count height width C"]:
+    """The mean of p(x|z) as images."""
+    outputs = model.apply({"params": params}, latent, method="decode")
+    return likelihood.mean(outputs).reshape(latent.shape[0], *model.image_shape)

@@ -5,16 +5,18 @@ Rows of the matmuls: 2·B·E0·E1 for each layer of the encoder, whose widths ar
 no gradient. Kingma & Welling 2014, https://arxiv.org/abs/1312.6114.
 """
 
+import math
+
 from jaxgen.costs.rows import mlp
 from jaxgen.costs.table import Row
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 
 
 def autoencoder_rows(
-    config: MLPVAEConfig, *, batch_size: int, pixels: int
+    config: MLPVAEConfig, *, batch_size: int, shape: tuple[int, ...], outputs: int
 ) -> tuple[list[Row], list[Row]]:
     """(encoder's rows, decoder's rows), forward and backward."""
-    Z, outputs = config.latent_size, 2 if config.decoder == "gaussian" else 1
+    Z, pixels = config.latent_size, math.prod(shape)
     encoder = [pixels, *config.hidden_sizes, 2 * Z]
     decoder = [Z, *reversed(config.hidden_sizes), outputs * pixels]
     sizes = {"B": batch_size, "X": pixels, "Z": Z}

@@ -1,7 +1,7 @@
 """A variational autoencoder with MLP encoder and decoder.
 
 (1) q(z|x) = N(z; mean(x), diag exp(log_variance(x)))
-(2) p(x|z) = prod_i Bernoulli(x_i; sigmoid(logits_i(z))), or N(x; mean(z), diag exp(log_variance(z)))
+(2) p(x|z) = prod_i p(x_i | outputs_i(z)), of one or several outputs for each of an image's numbers
 
 Kingma & Welling 2014, appendix C, https://arxiv.org/abs/1312.6114. An image is B·height·width·C.
 """
@@ -20,15 +20,13 @@ class MLPVAE(nn.Module):
 
     hidden_sizes: tuple[int, ...]
     latent_size: int
-    likelihood: str
     image_shape: tuple[int, int, int]
+    outputs: int = 1
 
     def setup(self):
         """Two MLPs, the decoder's widths mirroring the encoder's."""
-        pixels = math.prod(self.image_shape)
-        gaussian = self.likelihood == "gaussian"
         self.encoder = MLP(self.hidden_sizes, 2 * self.latent_size)
-        self.decoder = MLP(self.hidden_sizes[::-1], 2 * pixels if gaussian else pixels)
+        self.decoder = MLP(self.hidden_sizes[::-1], math.prod(self.image_shape) * self.outputs)
 
     def __call__(self, image: Float[Array, "B height width C"]):
         """Encode and decode at the mean; creates every parameter."""
@@ -38,7 +36,9 @@ class MLPVAE(nn.Module):
         """Eq. (1): the mean and log-variance of q(z|x), each (B, Z)."""
         return Gaussian.of(self.encoder(image.reshape(image.shape[0], -1)))
 
-    def decode(self, latent: Float[Array, "B Z"]) -> Float[Array, "B pixels"] | Gaussian:
-        """Eq. (2): Bernoulli logits (B, pixels), or a Gaussian over the pixels."""
-        features = self.decoder(latent)
-        return features if self.likelihood == "bernoulli" else Gaussian.of(features)
+    def decode(
+        self, latent: Float[Array, "B Z"]
+    ) -> Float[Array, "B pixels"] | Float[Array, "B pixels outputs"]:
+        """Eq. (2): (B, pixels) for one output, such as a Bernoulli's logits, else with an axis more."""
+        y = self.decoder(latent)
+        return y if self.outputs == 1 else y.reshape(y.shape[0], -1, self.outputs)

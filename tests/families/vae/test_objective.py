@@ -9,6 +9,7 @@ import pytest
 from scipy import special, stats
 
 from jaxgen.equations import vae
+from jaxgen.families.vae.likelihood import Likelihood
 from jaxgen.families.vae.objective import binarised, make_vae_loss
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 
@@ -20,6 +21,7 @@ EXTRA = {"left": jnp.arange(3.0)}  # that the loss does not read
 HOW = {
     "threshold": lambda image, key: jnp.where(image > 0.5, 1.0, 0.0),
     "draw": lambda image, key: jax.random.bernoulli(key, image).astype(jnp.float32),
+    "grey": lambda image, key: image,
     "no": lambda image, key: image,
 }  # one image with its key
 
@@ -30,7 +32,7 @@ def numpy_terms(image, posterior, decoded, noise, decoder):
     kl = 0.5 * np.sum(mean**2 + np.exp(log_variance) - 1 - log_variance, axis=1)
     x = np.asarray(image, np.float64).reshape(B, PIXELS)
     if decoder == "gaussian":
-        centre, log_scale2 = (np.asarray(part, np.float64) for part in decoded)
+        centre, log_scale2 = np.moveaxis(np.asarray(decoded, np.float64), -1, 0)
         return -stats.norm(centre, np.exp(log_scale2 / 2)).logpdf(x).sum(1), kl
     p = special.expit(np.asarray(decoded, np.float64))
     return -np.sum(x * np.log(p) + (1 - x) * np.log1p(-p), axis=1), kl
@@ -38,10 +40,12 @@ def numpy_terms(image, posterior, decoded, noise, decoder):
 
 @pytest.mark.parametrize(
     ("decoder", "binarise"),
-    [("bernoulli", "threshold"), ("bernoulli", "draw"), ("bernoulli", "no"), ("gaussian", "no")],
+    [("bernoulli", "threshold"), ("bernoulli", "draw"), ("bernoulli", "grey"), ("gaussian", "no")],
 )
 def test_value_gradient_and_metrics(random_params, decoder, binarise):
-    model = MLPVAEConfig((7,), Z, decoder).make(SHAPE)
+    outputs = 2 if decoder == "gaussian" else 1
+    likelihood = Likelihood("gaussian-pixel" if decoder == "gaussian" else "bernoulli")
+    model = MLPVAEConfig((7,), Z).make(SHAPE, outputs)
     params = random_params(model, BATCH["image"])
     noise_keys, pixel_keys = zip(*(jax.random.split(key) for key in KEYS), strict=True)
     image = jnp.stack(
@@ -58,14 +62,14 @@ def test_value_gradient_and_metrics(random_params, decoder, binarise):
         posterior, decoded = parts(params)
         flat = image.reshape(B, PIXELS)
         if decoder == "gaussian":
-            log_density = vae.gaussian_log_density(flat, decoded.mean, decoded.log_variance)
+            log_density = vae.gaussian_log_density(flat, decoded[..., 0], decoded[..., 1])
         else:
             log_density = vae.bernoulli_log_density(flat, decoded)
         return vae.negative_elbo(-log_density, vae.gaussian_kl(*posterior)).mean()
 
     @jax.jit
     def both(params):
-        loss = make_vae_loss(model, binarise)
+        loss = make_vae_loss(model, binarise, likelihood)
         found = jax.value_and_grad(loss, has_aux=True)(params, EXTRA, BATCH, KEYS)
         return found, jax.value_and_grad(by_hand)(params), parts(params)
 
@@ -127,11 +131,12 @@ def test_the_bound_is_tight_at_the_true_posterior():
         "decoder": {
             "Dense_0": dense([[1.0]], [lift]),
             "Dense_1": dense(
-                [[*a, *np.zeros(PIXELS)]], np.concatenate([c - lift * a, log_variances])
+                np.stack([a, np.zeros(PIXELS)], 1).reshape(1, -1),
+                np.stack([c - lift * a, log_variances], 1).ravel(),
             ),
         },
     }
-    loss = make_vae_loss(MLPVAEConfig((1,), 1, "gaussian").make(SHAPE), "no")
+    loss = make_vae_loss(MLPVAEConfig((1,), 1).make(SHAPE, 2), "no", Likelihood("gaussian-pixel"))
     batch = {"image": jnp.asarray(x, jnp.float32)}
     keys = jax.random.split(jax.random.key(0), 4000)
     values = np.asarray(
