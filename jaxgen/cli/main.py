@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxgen.devices.processes import end_with_launcher, leave
+from jaxgen import interrupts
+from jaxgen.devices.processes import end_with_launcher, is_echo, leave
 from jaxgen.errors import Interrupted, UserError, printable, trouble_of
 from jaxgen.suggest import did_you_mean
 
@@ -20,11 +21,13 @@ COMMANDS = (
 
 def main() -> None:
     """The command `jaxgen`."""
+    interrupts.arm()
     run_command(_main, sys.argv[1:])
 
 
 def main_train() -> None:
     """The command `python train.py`."""
+    interrupts.arm()
     run_command(_find("train"), sys.argv[1:])
 
 
@@ -60,6 +63,11 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
         place = f"{error.filename}: " if error.filename else ""
         print(f"error: {printable(place)}{trouble.problem}: {trouble.remedy}.", file=sys.stderr)
         status = 2
+    except Exception as error:
+        if not (interrupts.was_taken() and is_echo(error)):
+            raise
+        print("interrupted, as the other processes were", file=sys.stderr)
+        status = interrupts.INTERRUPTED
     leave(status)
 
 

@@ -18,6 +18,7 @@ import traceback
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from jaxgen import interrupts
 from jaxgen.errors import UserError, check
 
 # How a launcher tells its processes where the others are; a flag goes before its variable.
@@ -106,6 +107,7 @@ def join(options: JobOptions) -> None:
     _stage = "joining"
     _initialize(place, options.coordinator_timeout)
     _stage = "joined"
+    interrupts.before_end(_leave_together)
 
 
 def end_with_launcher() -> None:
@@ -131,6 +133,9 @@ def leave(status: int = 0) -> None:
     global _stage
     stage, _stage = _stage, "alone"
     if stage == "alone":
+        interrupts.disarm()
+        if status and interrupts.is_armed():
+            interrupts.end(status)
         if status:
             sys.exit(status)
         return
@@ -138,14 +143,27 @@ def leave(status: int = 0) -> None:
 
     if status == 0:
         jax.distributed.shutdown()
+        interrupts.disarm()
         return
     try:
         if stage == "joined":
-            waiting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
-            waiting.start()
-            waiting.join(TOGETHER_SECONDS)
+            _leave_together()
     finally:  # a second Ctrl-C goes on here too
-        _end(status)
+        interrupts.end(status)
+
+
+def _leave_together() -> None:
+    """Tell the others, and wait for them for a moment."""
+    import jax
+
+    waiting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+    waiting.start()
+    waiting.join(TOGETHER_SECONDS)
+
+
+def is_echo(error: BaseException) -> bool:
+    """Whether an exception is most likely another process's end, as this one has seen it."""
+    return _stage != "alone" and any(word in str(error) for word in AFTERMATH)
 
 
 def is_main() -> bool:
@@ -290,11 +308,4 @@ def _die(kind: type, error: BaseException, trace) -> None:
     traceback.print_exception(kind, error, trace)
     if any(word in str(error) for word in AFTERMATH):
         time.sleep(AFTERMATH_SECONDS)
-    _end(1)
-
-
-def _end(status: int) -> None:
-    """End the process without a word to the others."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    interrupts.end(1)

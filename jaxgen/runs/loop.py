@@ -1,8 +1,6 @@
 """The loop: dispatch steps, log, look at held-out data, checkpoint. It knows no mathematics."""
 
 import functools
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,10 +13,11 @@ from jaxgen.devices.feed import Where, make_feed
 from jaxgen.devices.plan import Plan, Report
 from jaxgen.devices.processes import is_main
 from jaxgen.errors import Interrupted, UserError
+from jaxgen.interrupts import Taken
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.log import MetricsLog, plot_curves
 from jaxgen.runs.progress import Progress
-from jaxgen.runs.run import Run
+from jaxgen.runs.run import Run, going_on
 from jaxgen.runs.verify import run_twice
 from jaxgen.runs.watchdog import Watchdog
 from jaxgen.training.metrics import to_floats
@@ -104,8 +103,8 @@ def train(
     twice = functools.partial(run_twice, dispatch, plan.shared, checkpoints)
     with (
         Watchdog(run.folder, patience_seconds, jax.process_index()) as watchdog,
+        StopRequest() as stop,  # around the last save, which nothing but a second signal may cut short
         checkpoints,
-        StopRequest() as stop,
         Desk(task, data.test, cadence, run, plan, state) as desk,
         feed,
     ):
@@ -115,6 +114,7 @@ def train(
             _refuse_divergence(report, patience, checkpoints)
             execute = twice if cadence.verifies(first + count) else dispatch
             state, report = execute(state, feed.arrays, fed, np.int32(count))
+            stop.listen()  # not before the steps are compiled: until then nothing is lost
             step = first + count
             desk.advance(step, feed.waited)
             saves = cadence.is_due(step, cadence.checkpoint_every)
@@ -135,10 +135,10 @@ def train(
             if stopping:
                 kept = checkpoints.latest if is_main() else step  # a full disk may have kept it off
                 what = "which is saved" if kept == step else f"the last saved step is {kept}"
-                raise Interrupted(
-                    f"stopped at step {step}, {what}: go on by --resume {run.folder.name}"
-                )
+                raise Interrupted(f"stopped at step {step}, {what}: go on by {going_on(run)}")
         watchdog.at("saving the last step")
+    if stop.requested:
+        raise Interrupted(f"stopped behind the last step, {step}, which is saved")
     if is_main():
         plot_curves(run)
     return state
@@ -232,24 +232,22 @@ def _refuse_divergence(report: Report | None, patience: int, checkpoints: Checkp
     )
 
 
-class StopRequest:
-    """Whether Ctrl-C or SIGTERM has come; the signals' own handlers are back after the first."""
+class StopRequest(Taken):
+    """Whether Ctrl-C or SIGTERM has come; the next one ends the process, as before."""
 
     def __init__(self):
+        super().__init__(self._note_wish, most=1)
         self.requested = False
-        self._handlers: dict = {}
+        self._listens = False
+
+    def listen(self) -> None:
+        """From now on there is something to be saved: a signal is a wish, and not the end."""
+        if not self._listens:
+            self._listens = True
+            super().__enter__()
 
     def __enter__(self) -> "StopRequest":
-        if threading.current_thread() is threading.main_thread():  # only it may set handlers
-            signals = (signal.SIGINT, signal.SIGTERM)
-            self._handlers = {number: signal.signal(number, self._note) for number in signals}
         return self
 
-    def __exit__(self, *error):
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}
-
-    def _note(self, number, frame) -> None:
+    def _note_wish(self, number: int) -> None:
         self.requested = True
-        self.__exit__()

@@ -5,6 +5,8 @@ import sys
 import time
 from collections.abc import Mapping
 
+from jaxgen.interrupts import bar as hidden_cursor
+
 
 class Progress:
     """Shows step, metrics, steps/s and time left; a context, so that the bar ends with the run."""
@@ -13,10 +15,12 @@ class Progress:
         self._shows = shown
         self._steps = steps
         self._shown = first_step, time.perf_counter()
+        self._contexts = contextlib.ExitStack()
         self._bar = _make_bar() if shown and sys.stdout.isatty() else None
 
     def __enter__(self) -> "Progress":
         if self._bar:
+            self._contexts.enter_context(hidden_cursor())
             self._bar.start()
             self._task = self._bar.add_task(
                 "", total=self._steps, completed=self._shown[0], text=""
@@ -26,6 +30,7 @@ class Progress:
     def __exit__(self, *error):
         if self._bar:
             self._bar.stop()
+        self._contexts.close()
 
     def advance(self, step: int) -> None:
         """The device has been given the steps up to this one."""
