@@ -18,7 +18,7 @@ from jaxgen.devices.plan import Plan
 from jaxgen.devices.processes import is_main
 from jaxgen.devices.together import done_by_main
 from jaxgen.errors import UserError
-from jaxgen.families.base import Experiment, Trained, seconds_of
+from jaxgen.families.base import FREE, Experiment, Trained, seconds_of
 from jaxgen.reader import (
     SavedRun,
     checkpoints_of,
@@ -84,13 +84,14 @@ def start(
 def resume(
     saved: SavedRun, experiment: Experiment, devices: Devices = ONE, guards: Guards = NO_GUARDS
 ) -> Run:
-    """Go on with a run from its newest checkpoint; `experiment` may only ask for more steps.
+    """Go on with a run from its newest checkpoint; `experiment` may differ in the fields of FREE.
 
     Raises UserError where another field differs, the data is not the same, or steps are too few.
     """
     changed = differences(saved.experiment, experiment)
-    changed.pop("steps", None)
     for field, (old, new) in changed.items():
+        if field in FREE:
+            continue
         flag = f"--{field}".replace("_", "-")
         raise UserError(
             f"{flag} is {old} in the run and {new} here: leave it out, or start another run."

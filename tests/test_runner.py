@@ -132,6 +132,20 @@ def test_a_resumed_run_is_the_uninterrupted_run(finished, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_what_a_step_does_not_read_may_change_on_the_way(finished, tmp_path):
+    """How often a run logs, judges and saves, and what it keeps; the parameters are the same."""
+    name, whole = finished
+    folder = train(name, tmp_path, "--steps", "4")
+    others = ["--log-every", "3", "--eval-every", "5", "--checkpoint-every", "3", "--keep-checkpoints",
+              "1", "--on-full-disk", "continue"]  # fmt: skip
+    train_command(["--resume", "run", "--runs", str(tmp_path), "--steps", "10", *others])
+    assert [line["step"] for line in metrics(folder)] == [2, 4, 5, 6, 9, 10]
+    for ours, theirs in zip(final_params(folder), final_params(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(UserError, match="--batch-size is 8 in the run and 9 here: leave it out"):
+        train_command(["--resume", "run", "--runs", str(tmp_path), "--batch-size", "9"])
+
+
 def test_a_run_cut_short_logs_its_lost_steps_again(finished, tmp_path):
     """Lines beyond the checkpoint, and a torn one, are what a killed process leaves."""
     name, whole = finished

@@ -236,7 +236,7 @@ class StopRequest(Taken):
     """Whether Ctrl-C or SIGTERM has come; the next one ends the process, as before."""
 
     def __init__(self):
-        super().__init__(self._note_wish, most=1)
+        super().__init__(self._note_wish, most=1.0)
         self.requested = False
         self._listens = False
 

@@ -34,7 +34,8 @@ class RunOptions:
     runs: Path = Path("runs")
     """The directory that holds the runs."""
     resume: str | None = None
-    """Go on with the run of this name: every field comes from its config.json, steps may grow."""
+    """Go on with the run of this name: every field comes from its config.json. Only how long it trains,
+    and how often it logs, judges and saves, may be another."""
     parallel: Literal["jit", "pmap", "mesh"] | None = None
     """One device; a copy of the state on each; or arrays split over a mesh. None: jit on one device,
     pmap on several of one host, mesh over several hosts. The result is the same."""
