@@ -71,7 +71,7 @@ def end(status: int, word: str = "") -> NoReturn:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         if _has_bar:
-            os.write(1, SHOW_CURSOR)
+            os.write(sys.stdout.fileno(), SHOW_CURSOR)
         if word:
             os.write(2, f"{word}\n".encode())
     os._exit(status)

@@ -37,6 +37,8 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     A process of a job that has several leaves it here, so that it keeps no other waiting.
     """
     status = 0
+    # What libraries' C++ logs short of its death: an exception says it again, or it is no news.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     end_with_launcher()
     _mend_standard_streams()
     sys.excepthook = _without_echoes

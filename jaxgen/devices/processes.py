@@ -5,6 +5,7 @@ at which jax.distributed lets everyone leave together (300 s by default). So a p
 ends at once, and one that waits in vain says for whom.
 """
 
+import contextlib
 import ctypes
 import math
 import os
@@ -104,10 +105,24 @@ def join(options: JobOptions) -> None:
     # Its handler would swallow SIGTERM even before and after the training loop, which has its own.
     jax.config.update("jax_enable_preemption_service", False)
     sys.excepthook = _die
+    _keep_stdout_to_ourselves()
     _stage = "joining"
     _initialize(place, options.coordinator_timeout)
     _stage = "joined"
     interrupts.before_end(_leave_together)
+
+
+def _keep_stdout_to_ourselves() -> None:
+    """Let nothing but Python write to standard output: Gloo's C++ tells there whom it has met."""
+    stream = sys.stdout
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # one that is no file
+        stream.flush()
+        own, nowhere = os.dup(stream.fileno()), os.open(os.devnull, os.O_WRONLY)
+        sys.stdout = os.fdopen(
+            own, "w", buffering=1, encoding=stream.encoding, errors="backslashreplace"
+        )
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def end_with_launcher() -> None:

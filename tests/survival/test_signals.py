@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 pytestmark = [
+    pytest.mark.timeout(0),  # every process has its own limit
     pytest.mark.once,
     pytest.mark.skipif(sys.platform != "linux", reason="by what Linux tells of processes"),
 ]
@@ -54,7 +55,7 @@ def interrupt(command: list[str], root: Path, rng, seconds: float) -> tuple[int,
     sent = time.monotonic()
     process.send_signal(number)
     try:
-        said = process.communicate(timeout=60)[0]
+        said = process.communicate(timeout=120)[0]
     finally:
         process.kill()
     return process.returncode, said, time.monotonic() - sent, place

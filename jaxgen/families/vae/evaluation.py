@@ -1,4 +1,7 @@
-"""Held-out negative evidence lower bound of a VAE."""
+"""Held-out negative evidence lower bound of a VAE.
+
+In the catalogue: `vae.elbo`.
+"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,8 @@
-"""A VAE with its negative evidence lower bound (document 002, 4.2.3, sign corrected)."""
+"""A VAE with its negative evidence lower bound (document 002, 4.2.3, sign corrected).
+
+In the catalogue: `vae.gaussian-kl`, `vae.decoder`, `vae.encoder`, `vae.elbo`,
+`vae.reparameterisation`.
+"""
 
 from collections.abc import Callable
 from typing import Any
