@@ -46,7 +46,7 @@ def arm() -> None:
 
 
 def disarm() -> None:
-    """What is left of the process is the interpreter's end: let the kernel cut that short, in silence."""
+    """What is left is the interpreter's own end: let the kernel cut that short, in silence."""
     if _armed:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)

@@ -21,6 +21,7 @@ from jaxgen.cli.main import _main
 from jaxgen.cli.train import train as train_command
 from jaxgen.errors import Interrupted, UserError
 from jaxgen.runs import log
+from jaxgen.runs.meter import is_time
 
 TINY = {
     "vae-digits": ["--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5"],
@@ -57,7 +58,7 @@ def metrics(folder):
 
 
 def without_seconds(lines):
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+    return [{name: value for name, value in line.items() if not is_time(name)} for line in lines]
 
 
 def final_params(folder):

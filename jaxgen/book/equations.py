@@ -139,9 +139,9 @@ def documents_page() -> str:
     lines = [
         "# The five documents",
         "",
-        "What \"003, 4.1\" means: five articles in Chinese on generative AI, which this project takes at",
-        "their word. Listed is what each prints, and what is wrong with it; `jaxgen equations ID` has the",
-        "rest. (Written by `python -m jaxgen.book.equations`.)",
+        'What "003, 4.1" means: five articles in Chinese on generative AI, which this project takes at',
+        "their word. Listed is what each prints, and what is wrong with it; the rest has",
+        "`jaxgen equations ID`. (Written by `python -m jaxgen.book.equations`.)",
     ]
     for document in DOCUMENTS.values():
         title = f"{document.title} ({document.english})" if document.title else document.english

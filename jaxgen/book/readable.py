@@ -1,4 +1,4 @@
-"""Formulas in LaTeX as one line of text, for terminals: `\\frac{\\alpha_t}{2}` is `α_t / 2`."""
+r"""Formulas in LaTeX as one line of text, for terminals: `\frac{\alpha_t}{2}` is `α_t / 2`."""
 
 import re
 import sys

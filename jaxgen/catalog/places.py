@@ -1,4 +1,4 @@
-"""Where an equation's forms are written, and who calls them: read from the source, imported by nobody."""
+"""Where an equation's forms are written, and who calls them, as the source has it."""
 
 import ast
 import functools
@@ -73,7 +73,9 @@ def _short(file: Path) -> str:
 @functools.cache
 def uses() -> list[Use]:
     """Every mention of a formula in a function or class of these rooms, and of equations themselves."""
-    files = [file for room in ("equations", *ROOMS) for file in sorted((PACKAGE / room).rglob("*.py"))]
+    files = [
+        file for room in ("equations", *ROOMS) for file in sorted((PACKAGE / room).rglob("*.py"))
+    ]
     return [use for file in files for use in _uses_of(file)]
 
 

@@ -113,7 +113,7 @@ class Experiment(ABC):
             self, "accumulate", lambda x: x >= 1 and self.batch_size % x == 0,
             f"a divisor of --batch-size {self.batch_size}",
         )  # fmt: skip
-        # From here on it is numbers of steps: a run that is gone on with keeps the schedule of its start.
+        # In steps from here on: a run that is gone on with keeps the schedule of its start.
         for field in dataclasses.fields(self):
             if isinstance(config := getattr(self, field.name), OptimizerConfig):
                 object.__setattr__(self, field.name, config.in_steps(self.steps))

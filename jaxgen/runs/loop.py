@@ -12,10 +12,11 @@ import numpy as np
 from jaxgen.devices.feed import Where, make_feed
 from jaxgen.devices.plan import Plan, Report
 from jaxgen.devices.processes import is_main
-from jaxgen.errors import Interrupted, UserError
+from jaxgen.errors import Interrupted, NotSaved, UserError
 from jaxgen.interrupts import Taken
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.log import MetricsLog, plot_curves
+from jaxgen.runs.meter import Meter
 from jaxgen.runs.progress import Progress
 from jaxgen.runs.run import Run, going_on
 from jaxgen.runs.verify import run_twice
@@ -24,6 +25,7 @@ from jaxgen.training.metrics import to_floats
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
+NO_METER = Meter()
 LIMITING = 0.1
 """The share of time spent in waiting for data from which on a person is told."""
 
@@ -85,6 +87,7 @@ def train(
     patience: int = 0,
     where: Where = "device",
     patience_seconds: float | None = 0.0,
+    meter: Meter = NO_METER,
 ) -> State:
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
 
@@ -94,7 +97,7 @@ def train(
     under way, save the state and raise Interrupted; a second Ctrl-C ends at once. Raises UserError where
     more than `patience` updates in a row are not finite, or where a step that was executed twice has
     other bits; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
-    `patience_seconds`: the Watchdog's.
+    `patience_seconds`: the Watchdog's. `meter`: what else a line of metrics says.
     """
     size = cadence.dispatch_size
     step, report, saved_at = int(state.step), None, time.monotonic()
@@ -105,7 +108,7 @@ def train(
         Watchdog(run.folder, patience_seconds, jax.process_index()) as watchdog,
         StopRequest() as stop,  # around the last save, which nothing but a second signal may cut short
         checkpoints,
-        Desk(task, data.test, cadence, run, plan, state) as desk,
+        Desk(task, data.test, cadence, run, plan, state, meter) as desk,
         feed,
     ):
         for first, count in cadence.dispatches(step):
@@ -141,6 +144,12 @@ def train(
         raise Interrupted(f"stopped behind the last step, {step}, which is saved")
     if is_main():
         plot_curves(run)
+        if checkpoints.latest != step:
+            kept = checkpoints.latest or "none"
+            raise NotSaved(
+                f"{run.folder} has done its {step} steps, but the last that is saved is {kept}: make "
+                f"room, and do the rest again by {going_on(run)}"
+            )
     return state
 
 
@@ -148,8 +157,9 @@ class Desk:
     """Judges, draws, logs and shows; in all but the first process it only takes part in copying."""
 
     def __init__(
-        self, task: Task, held_out: Any, cadence: Cadence, run: Run, plan: Plan, state: State
-    ):
+        self, task: Task, held_out: Any, cadence: Cadence, run: Run, plan: Plan, state: State,
+        meter: Meter,
+    ):  # fmt: skip
         self._task, self._held_out, self._cadence = task, held_out, cadence
         self._run, self._plan = run, plan
         # No step's key: steps stay below 2^31 - 1.
@@ -158,9 +168,10 @@ class Desk:
         self._waited = self._last_waited = 0.0  # of the rest: for data
         self._last = 0.0
         self._start = time.perf_counter()
-        first_step = int(state.step)
+        first_step = self._last_step = int(state.step)
+        self._meter, self._is_first = meter, True
         self._log = MetricsLog(run, first_step) if is_main() else None
-        self._progress = Progress(first_step, cadence.steps, shown=is_main())
+        self._progress = Progress(first_step, cadence.steps, shown=is_main(), judged=task.best)
 
     def __enter__(self) -> "Desk":
         self._progress.__enter__()
@@ -202,12 +213,17 @@ class Desk:
                 held_out = {f"eval/{name}": float(value) for name, value in judged.items()}
                 values |= held_out
             if self._log and self._task.sample:
-                self._task.sample(weights, self._key, self._run.sample_path(step))
+                drawn = self._task.sample(weights, self._key, self._run.sample_path(step))
+                self._log.show(step, drawn)
         self._away += time.perf_counter() - paused
         if self._log:
             seconds = time.perf_counter() - self._start - self._away
-            self._log.write(step, values, seconds)
-            self._progress.show(step, values)
+            speed = self._meter.speed(step - self._last_step, seconds - self._last)
+            speed = {} if self._is_first else speed  # it holds the compilation
+            values |= self._meter.rates_of(step)
+            self._log.write(step, values | speed, seconds)
+            self._progress.show(step, values, speed)
+            self._last_step, self._is_first = step, False
             waited = (self._waited - self._last_waited) / (seconds - self._last)
             if waited > LIMITING:
                 self._progress.say(

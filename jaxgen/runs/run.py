@@ -59,12 +59,13 @@ class Run:
         """Where the sample of a step goes, without a suffix."""
         return self.samples / f"step-{step:07d}"
 
-    def new_sample_path(self, step: int, seed: int) -> Path:
+    def new_sample_path(self, step: int, seed: int, folder: Path | None = None) -> Path:
         """Where another sample of a step goes, without a suffix: none that is there is replaced."""
+        folder = self.samples if folder is None else folder
         stem, number = f"step-{step:07d}-seed-{seed}", 1
-        while any(self.samples.glob(f"{stem}-{number}.*")):
+        while any(folder.glob(f"{stem}-{number}.*")):
             number += 1
-        return self.samples / f"{stem}-{number}"
+        return folder / f"{stem}-{number}"
 
     @property
     def curves(self) -> Path:

@@ -20,7 +20,9 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
     draft = path.with_name(path.name + ".new")
     try:
         with removed_at_end(draft):
-            draft.write_bytes(save(tensors, {"format": "pt"}))  # what Hugging Face's loader asks for
+            draft.write_bytes(
+                save(tensors, {"format": "pt"})
+            )  # what Hugging Face's loader asks for
             draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)

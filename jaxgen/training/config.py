@@ -68,6 +68,19 @@ class OptimizerConfig:
         for field, (holds, wanted) in rules.items():
             check(self, field, holds, wanted, "optimizer.")
 
+    def rate(self, step: int) -> float:
+        """The learning rate at a step, as `make_schedule` has it: for people, without a device."""
+        warmup, end = self.warmup_steps, self.decay_steps
+        if step < warmup:
+            return self.learning_rate * step / warmup
+        if self.schedule == "constant":
+            return self.learning_rate
+        gone = min((step - warmup) / (end - warmup), 1.0)
+        if self.schedule == "linear":
+            return self.learning_rate * (1 - gone)
+        wave = (1 + math.cos(math.pi * gone)) / 2
+        return self.learning_rate * (self.end_fraction + (1 - self.end_fraction) * wave)
+
     def _ends_behind(self, length: int | float) -> bool:
         """Whether the rate falls after the warm-up, as far as that can be told."""
         alike = isinstance(length, int) == isinstance(self.warmup_steps, int)

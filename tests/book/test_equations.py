@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from jaxgen import catalog
@@ -35,7 +36,7 @@ def test_the_list_has_two_lines_for_every_entry_and_fits_a_terminal(width):
         below = flat("".join(lines[line : line + 5]))
         what = entry.title if isinstance(entry, Passage) else readable(entry.corrected)
         assert flat(what) in below and flat(entry.document) in below
-    assert max(map(len, lines)) <= width
+    assert max(map(cell_len, lines)) <= width
     assert "\\" not in text and "{" not in text  # no LaTeX
 
 

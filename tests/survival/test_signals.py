@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM at random moments: each ends the command, quickly, with one word and no traceback.
 
-$JAXGEN_SIGNALS is how many are sent to `train.py`; `launch` gets a fifth of that. `make soak` asks for more.
+$JAXGEN_SIGNALS is how many are sent to `train.py`, and a fifth of that to `launch`; `make soak` asks
+for more.
 """
 
 import os
@@ -74,7 +75,9 @@ def check(n: int, command: list[str], root: Path, longest: float, seed: int) -> 
         left = [path.name for path in root.rglob("*") if path.name.endswith(".new")]
         assert not left, (index, place, left)
     for place, seconds in places.items():
-        print(f"\n{len(seconds)} signals {place}: ended within {max(seconds):.2f} s at most", end="")
+        print(
+            f"\n{len(seconds)} signals {place}: ended within {max(seconds):.2f} s at most", end=""
+        )
 
 
 def test_a_signal_at_any_moment_ends_training(tmp_path):

@@ -291,7 +291,10 @@ def test_a_constant_rate_after_the_warm_up(step, share):
         ({"beta2": -0.1}, "beta2 is -0.1: give a number of 0 or more, below 1."),
         ({"weight_decay": -1.0}, "weight-decay is -1.0: give a finite number of 0 or more."),
         ({"clip_norm": 0.0}, "clip-norm is 0.0: give a finite number above 0, or None."),
-        ({"warmup_steps": -1}, "warmup-steps is -1: give 0 or more steps, or from 0.0 to 1.0 of --steps."),
+        (
+            {"warmup_steps": -1},
+            "warmup-steps is -1: give 0 or more steps, or from 0.0 to 1.0 of --steps.",
+        ),
         (
             {"schedule": "cosine", "warmup_steps": 9, "decay_steps": 9},
             "decay-steps is 9: give a number above --optimizer.warmup-steps.",
@@ -340,7 +343,7 @@ def test_lengths_may_be_parts_of_a_run():
     # A run that is gone on with has the schedule of its start.
     assert replace(short, steps=80).optimizer == short.optimizer
     for wrong in (1.5, -0.1):
-        with pytest.raises(UserError, match="--optimizer.decay-steps is"):
+        with pytest.raises(UserError, match=r"--optimizer\.decay-steps is"):
             replace(parts, decay_steps=wrong)
-    with pytest.raises(UserError, match="a number above --optimizer.warmup-steps"):
+    with pytest.raises(UserError, match=r"a number above --optimizer\.warmup-steps"):
         replace(parts, warmup_steps=0.5, decay_steps=0.5)
