@@ -215,13 +215,14 @@ def _train(
         seconds, guards.verify_steps,
     )  # fmt: skip
     if is_main():
-        print(f"{plan.describe(state.params)}; {feeding.describe()}", flush=True)
+        with contextlib.suppress(BrokenPipeError):  # a run goes on when nobody looks any more
+            print(f"{plan.describe(state.params)}; {feeding.describe()}", flush=True)
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
         train(
             task, state, replace(data, test=held_out(experiment, data)), order.indices_for, cadence,
             run, plan,
             checkpoints_of(run, name, experiment, task.best), experiment.skip_nonfinite,
-            feeding.where, guards.watchdog, meter_of(experiment, data.spec, plan),
+            feeding.where, guards.watchdog, meter_of(experiment, data.spec, plan), guards.profile,
         )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """`python train.py EXPERIMENT ...`, `jaxgen train EXPERIMENT ...`."""
 
+import contextlib
 import dataclasses
 
 from jaxgen.cli.parsing import flat_field, parse, parse_known
@@ -80,4 +81,5 @@ def _start_process(options: RunOptions, job: JobOptions, about: str) -> None:
     line = prepare_process(options.tune_allocator)
     join(job)
     if is_main():
-        print(about, line, sep="\n", flush=True)
+        with contextlib.suppress(BrokenPipeError):  # a run goes on when nobody looks any more
+            print(about, line, sep="\n", flush=True)

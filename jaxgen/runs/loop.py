@@ -17,6 +17,7 @@ from jaxgen.interrupts import Taken
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.log import MetricsLog, plot_curves
 from jaxgen.runs.meter import Meter
+from jaxgen.runs.profile import Profile
 from jaxgen.runs.progress import Progress
 from jaxgen.runs.run import Run, going_on
 from jaxgen.runs.verify import run_twice
@@ -88,6 +89,7 @@ def train(
     where: Where = "device",
     patience_seconds: float | None = 0.0,
     meter: Meter = NO_METER,
+    profiled: int = 0,
 ) -> State:
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
 
@@ -97,7 +99,8 @@ def train(
     under way, save the state and raise Interrupted; a second Ctrl-C ends at once. Raises UserError where
     more than `patience` updates in a row are not finite, or where a step that was executed twice has
     other bits; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
-    `patience_seconds`: the Watchdog's. `meter`: what else a line of metrics says.
+    `patience_seconds`: the Watchdog's. `meter`: what else a line of metrics says. `profiled`: how many
+    steps are recorded.
     """
     size = cadence.dispatch_size
     step, report, saved_at = int(state.step), None, time.monotonic()
@@ -110,6 +113,7 @@ def train(
         checkpoints,
         Desk(task, data.test, cadence, run, plan, state, meter) as desk,
         feed,
+        Profile(run.folder, profiled if is_main() else 0) as profile,
     ):
         for first, count in cadence.dispatches(step):
             watchdog.at(f"in the steps behind {first}")
@@ -119,6 +123,9 @@ def train(
             state, report = execute(state, feed.arrays, fed, np.int32(count))
             stop.listen()  # not before the steps are compiled: until then nothing is lost
             step = first + count
+            recorded = profile.after(count, report)
+            if recorded:
+                desk.say(f"a trace of the steps up to {step} is in {recorded}")
             desk.advance(step, feed.waited)
             saves = cadence.is_due(step, cadence.checkpoint_every)
             if cadence.checkpoint_seconds is not None:
@@ -186,6 +193,10 @@ class Desk:
         """The device has been given the steps up to this one; for data it waited so many seconds."""
         self._waited = waited
         self._progress.advance(step)
+
+    def say(self, line: str) -> None:
+        """A line for a person."""
+        self._progress.say(line)
 
     def sync(self) -> None:
         """Return when what was logged is on the disk: a step that is saved is logged no second time."""
