@@ -109,6 +109,60 @@ def test_tensorboard_events_hold_the_metrics(finished):
     for line in metrics(folder):
         for loss in LOSSES[name]:
             assert found[line["step"], loss] == np.float32(line[loss])
+        assert any(tag.endswith("learning_rate") for step, tag in found if step == line["step"])
+    # What was found of held-out data has the same tags in a folder below: one chart for both.
+    (path,) = (folder / "held-out").glob("events.out.tfevents.*")
+    held_out = {(event.step, value.tag): value.simple_value
+                for event in read_events(path) for value in event.summary.value}  # fmt: skip
+    expected = {
+        (line["step"], tag.removeprefix("eval/")): np.float32(value)
+        for line in metrics(folder) for tag, value in line.items() if tag.startswith("eval/")
+    }  # fmt: skip
+    assert held_out == expected and expected
+
+
+def test_tensorboard_shows_what_was_drawn(finished):
+    name, folder = finished
+    (path,) = folder.glob("events.out.tfevents.*")
+    drawn = [(event.step, value) for event in read_events(path) for value in event.summary.value
+             if value.tag == "sample"]  # fmt: skip
+    assert [step for step, _ in drawn] == [6, 10]
+    for step, value in drawn:
+        if name == "gpt-python":
+            text = (folder / "samples" / f"step-{step:07d}.txt").read_text()
+            lines = value.tensor.string_val[0].decode().splitlines()
+            assert [line[4:] for line in lines] == text.splitlines()
+            assert value.metadata.plugin_data.plugin_name == "text"
+        else:
+            picture = (folder / "samples" / f"step-{step:07d}.png").read_bytes()
+            assert value.image.encoded_image_string == picture
+            size = matplotlib_image.imread(folder / "samples" / f"step-{step:07d}.png").shape[:2]
+            assert (value.image.height, value.image.width) == size
+
+
+def test_a_line_says_how_fast_the_steps_were(finished):
+    """Not the first line, whose steps were compiled; the learning rate is in all."""
+    name, folder = finished
+    first, *others = metrics(folder)
+    unit, per_step = ("tokens", 8 * 16) if name == "gpt-python" else ("images", 8)
+    for line, before in zip(others, [first, *others[:-1]], strict=True):
+        seconds = line["seconds"] - before["seconds"]
+        if seconds > 0.02:  # they are written in milliseconds
+            rate = (line["step"] - before["step"]) * per_step / seconds
+            assert line[f"{unit}_per_second"] == pytest.approx(rate, rel=0.1)
+        assert line["model_flops_per_second"] > 0 and "mfu" not in line  # no peak is known here
+    assert not any(is_time(key) and key != "seconds" for key in first)
+
+
+def test_samples_go_where_they_are_told_and_the_run_stays_as_it_is(finished, tmp_path, capsys):
+    name, folder = finished
+    if name == "gpt-python":
+        return  # whose samples go to the screen
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    _main(["sample", str(folder), "--out", str(tmp_path / "new" / "here")])
+    path = Path(capsys.readouterr().out.splitlines()[-1])
+    assert path.parent == tmp_path / "new" / "here" and path.exists()
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def read_events(path):
@@ -173,7 +227,7 @@ def test_an_interrupted_run_saves_and_goes_on(finished, tmp_path, number, monkey
 
     with (
         monkeypatch.context() as patch,
-        pytest.raises(Interrupted, match=r"stopped at step 2, .*--resume run"),
+        pytest.raises(Interrupted, match=r"stopped at step 2, .*train --resume run --runs /"),
     ):
         patch.setattr(log.MetricsLog, "write", write_and_stop)
         train(name, tmp_path, "--steps", "10")

@@ -27,6 +27,8 @@ def plot_roofline(values: dict[str, Any], path: Path) -> None:
         _draw_roofline(left, products, peak, stream)
     left.set_title(f"Roofline, {ceilings['device_kind']} (largest arrays' bandwidth)")
     _draw_bandwidth(right, others, ceilings["bytes_per_second"])
+    if products:  # beneath: it hides nothing
+        figure.legend(fontsize=7, loc="outside lower center", ncols=5)
     _save(figure, path)
 
 
@@ -39,8 +41,8 @@ def _draw_roofline(axes: Any, rows: list[dict[str, Any]], peak: float, stream: f
         f"{peak / 1e9:,.0f} GFLOP/s", (high, peak / 1e9), ha="right", va="bottom", fontsize="small"
     )
     axes.annotate(
-        f"{stream / 1e9:,.0f} GB/s", (low, low * stream / 1e9), ha="left", va="bottom",
-        xytext=(4, 10), textcoords="offset points", fontsize="small",
+        f"{stream / 1e9:,.0f} GB/s", (low, low * stream / 1e9), ha="left", va="top",
+        xytext=(6, -2), textcoords="offset points", fontsize="small",
     )  # fmt: skip
     for name in dict.fromkeys(row["benchmark"] for row in rows):
         points = [
@@ -54,7 +56,6 @@ def _draw_roofline(axes: Any, rows: list[dict[str, Any]], peak: float, stream: f
                 axes.annotate(name, (x, y), xytext=(5, -9), textcoords="offset points", fontsize=7)
     axes.set_xlabel("matmul FLOPs per least byte moved")
     axes.set_ylabel("GFLOP/s")
-    axes.legend(fontsize=7, loc="lower right")
 
 
 def _draw_bandwidth(axes: Any, rows: list[dict[str, Any]], ceilings: dict[str, float]) -> None:

@@ -65,7 +65,8 @@ def of_fields():
             if kind is bool:
                 yield "train", [name, f"--{flag}=maybe"]
                 continue
-            yield "train", [name, f"--{flag}"]
+            if get_origin(kind) is not tuple:  # which may be empty
+                yield "train", [name, f"--{flag}"]
             for value in wrong_values(kind):
                 yield "train", [name, f"--{flag}={value}"]
         for flag in flags:
@@ -121,7 +122,7 @@ def of_commands(folder):
                  ["-n", "1", "--max-restarts", "1", "--", "other.py"]):  # fmt: skip
         yield "launch", args
     for args in (["none"], ["vae", "--nonsense"], ["costs"], ["costs", "none"], ["--compare"],
-                 ["costs", "vae-digits", "--batch-size", "0"], ["peers"], ["aot"],
+                 ["costs", "vae-digits", "--batch-size", "0"], ["dearest"], ["aot"],
                  ["vae", "--json", "none.txt"], ["results", "none"], ["peers", "none"],
                  ["--compare", "none.json", "none.json"],
                  ["aot", "vae-digits", "--topology", "x"]):  # fmt: skip

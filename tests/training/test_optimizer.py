@@ -329,6 +329,17 @@ def test_an_unknown_name_is_an_error_without_a_type_checker_too(field, message):
     assert str(error.value) == f"--optimizer.{message}"
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "linear"])
+@pytest.mark.parametrize("warmup", [0, 5])
+def test_the_rate_that_is_told_is_the_one_that_is_used(schedule, warmup):
+    config = OptimizerConfig(
+        learning_rate=0.3, schedule=schedule, warmup_steps=warmup, decay_steps=17, end_fraction=0.2
+    )
+    used = make_schedule(config)
+    for step in (0, 1, 4, 5, 11, 17, 40):
+        assert config.rate(step) == pytest.approx(float(used(step)), rel=1e-5, abs=1e-8)
+
+
 def test_lengths_may_be_parts_of_a_run():
     parts = OptimizerConfig(schedule="cosine", warmup_steps=0.05, decay_steps=1.0)
     assert parts.in_steps(200) == OptimizerConfig(
