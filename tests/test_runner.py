@@ -17,10 +17,11 @@ from tensorboardX.proto.event_pb2 import Event
 
 from jaxgen import reader
 from jaxgen.cli.evaluate import evaluate
-from jaxgen.cli.main import _main
+from jaxgen.cli.main import _main, run_command
 from jaxgen.cli.train import train as train_command
 from jaxgen.errors import Interrupted, UserError
 from jaxgen.runs import log
+from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.meter import is_time
 
 TINY = {
@@ -235,6 +236,24 @@ def test_an_interrupted_run_saves_and_goes_on(finished, tmp_path, number, monkey
     assert signal.getsignal(number) == handler  # as it was before
     train_command(["--resume", "run", "--runs", str(tmp_path)])
     assert without_seconds(metrics(tmp_path / "run")) == without_seconds(metrics(whole))
+
+
+def test_a_run_whose_last_step_found_no_room_says_so(tmp_path, monkeypatch, capsys):
+    """With --on-full-disk continue; here the disk takes nothing behind step 2."""
+    save = Checkpoints.save
+
+    def save_early(self, state, *rest):
+        if int(state.step) <= 2:
+            save(self, state, *rest)
+
+    monkeypatch.setattr(Checkpoints, "save", save_early)
+    flags = [*TINY["vae-digits"], *CADENCE, "--checkpoint-every", "2", "--steps", "4"]
+    with pytest.raises(SystemExit) as end:
+        run_command(train_command, ["vae-digits", "--runs", str(tmp_path), *flags])
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert "has done its 4 steps, but the last that is saved is 2: make room" in said
+    assert said.endswith(f"--resume vae-digits --runs {tmp_path}\n")
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(finished, tmp_path):

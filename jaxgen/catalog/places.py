@@ -95,7 +95,7 @@ def _uses_of(file: Path) -> list[Use]:
             target = module and f"{module}.{node.attr}"
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             target = names.get(node.id) or (f"{here}.{node.id}" if node.id in own else None)
-        if target and scope:
+        if target and scope and isinstance(node, ast.expr):
             found.append(Use(_short(file), node.lineno, ".".join(scope), target))
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             scope = (*scope, node.name)

@@ -17,7 +17,8 @@ class Events:
 
     def __init__(self, folder: Path, first_step: int):
         self._folder, self._first_step = folder, first_step
-        self._trained, self._held_out = _File(folder, first_step), None
+        self._trained = _File(folder, first_step)
+        self._held_out: _File | None = None
 
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
         """One event with all metrics of a step, one more with the held-out ones."""
