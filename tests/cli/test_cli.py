@@ -27,7 +27,7 @@ def test_train_lists_the_experiments_with_one_line_each(capsys):
     assert all(text.endswith(".") and len(text) > 20 for text in listed.values())
 
 
-def test_help_documents_every_field_within_a_second_of_one_core():
+def test_help_documents_every_field_within_two_seconds_of_one_core():
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, TRAIN, "gpt-python", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -37,8 +37,9 @@ def test_help_documents_every_field_within_a_second_of_one_core():
                  "--model.num-layers", "--sampling.temperature"):  # fmt: skip
         assert flag in done.stdout
     assert "Steps to train for." in done.stdout
-    # Not by the clock: other processes share the machine.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+    # Not by the clock: other processes share the machine. On a quiet one it is half a second; a core that
+    # is shared counts up to twice as much.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.0
 
 
 BAD_INPUT = {
