@@ -37,8 +37,8 @@ def test_help_documents_every_field_within_two_seconds_of_one_core():
                  "--model.num-layers", "--sampling.temperature"):  # fmt: skip
         assert flag in done.stdout
     assert "Steps to train for." in done.stdout
-    # Not by the clock: other processes share the machine. Half a second where it is quiet; a core that is
-    # shared counts up to twice as much.
+    # Not by the clock: other processes share the machine. Half a second where it is quiet, and up to
+    # twice as much on a core that is shared.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.0
 
 
