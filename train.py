@@ -1,6 +1,9 @@
 """Train an experiment of jaxgen: `python train.py` lists them, `--help` documents every field."""
 
-from jaxgen.cli import main_train
-
 if __name__ == "__main__":
+    from jaxgen.interrupts import arm
+
+    arm()  # before what takes time to import
+    from jaxgen.cli import main_train
+
     main_train()

@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks NAME... | all | costs | results | aot | scaling | peers`."""
+"""The command `python -m benchmarks NAME... | all | costs | dearest | results | aot | ...`."""
 
 import itertools
 import sys
@@ -7,8 +7,9 @@ from pathlib import Path
 
 from benchmarks.aot.command import aot, scaling
 from benchmarks.ledger.costs import print_costs
+from benchmarks.ledger.dearest import dearest
 from benchmarks.ledger.quality import results
-from benchmarks.output import RESULTS, check_output
+from benchmarks.output import MEASURED, check_output
 from benchmarks.peers.command import peers
 from benchmarks.select import SHORT_NAMES, find_experiment, full_name
 from jaxgen.cli.parsing import parse
@@ -18,10 +19,12 @@ from jaxgen.experiments.registry import experiment_names
 from jaxgen.suggest import did_you_mean
 
 COMMANDS = {
-    "costs": print_costs, "results": results, "aot": aot, "scaling": scaling, "peers": peers,
+    "costs": print_costs, "dearest": dearest, "results": results, "aot": aot, "scaling": scaling,
+    "peers": peers,
 }  # fmt: skip
-"""What reads its own arguments: costs prints tables, results trains presets to their end, aot and
-scaling compile for chips that are not there, peers times PyTorch's steps beside ours."""
+"""What reads its own arguments: costs prints tables, dearest where a step's time goes, results trains
+presets to their end, aot and scaling compile for chips that are not there, peers times PyTorch's steps
+beside ours."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Options:
     """Measure the real steps beside their mathematics."""
 
     json: Path | None = None
-    """The output file; benchmarks/results/NAME.json where none is given."""
+    """The output file; runs/benchmarks/NAME.json where none is given."""
     short: bool = False
     """Few repetitions, small sizes: shows that everything runs; its figures mean little."""
     sweeps: bool = True
@@ -68,6 +71,7 @@ def _usage() -> str:
         "       python -m benchmarks --compare A.json B.json\n"
         "       python -m benchmarks results [NAME ...] [--seeds 0 1 2]\n"
         "       python -m benchmarks costs EXPERIMENT | EQUATION [--help]\n"
+        "       python -m benchmarks dearest EXPERIMENT [--count N]\n"
         "       python -m benchmarks aot EXPERIMENT --topology v5e:4x4 [--help]\n"
         "       python -m benchmarks scaling [--help]\n"
         "       python -m benchmarks peers NAME [--help]\n\n"
@@ -93,7 +97,7 @@ def run(names: list[str], options: Options) -> None:
     from benchmarks.measure.record import Record, markdown, write
     from benchmarks.measure.timing import compiling_anew
 
-    path = options.json or RESULTS / f"{'-'.join(names)}{'-short' if options.short else ''}.json"
+    path = options.json or MEASURED / f"{'-'.join(names)}{'-short' if options.short else ''}.json"
     check_output(path)
     chosen = ["equations", "attention", *SHORT_NAMES] if names == ["all"] else names
     with compiling_anew():

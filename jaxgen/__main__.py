@@ -1,6 +1,15 @@
 """`python -m jaxgen` is the command `jaxgen`."""
 
-from jaxgen.cli import main
+
+def main() -> None:
+    """The command `jaxgen`."""
+    from jaxgen.interrupts import arm
+
+    arm()  # before what takes time to import
+    from jaxgen.cli import main
+
+    main()
+
 
 if __name__ == "__main__":
     main()

@@ -58,6 +58,10 @@ def trouble_of(error: BaseException) -> Trouble | None:
     return Trouble(number, os.strerror(number), REMEDIES[number])
 
 
+class NotSaved(Exception):  # noqa: N818  (a loss, and nobody's error)
+    """A run has come to its end, but the disk has not taken its last step: status 1."""
+
+
 class Interrupted(Exception):  # noqa: N818  (a wish, not an error)
     """A person stopped the run; the message says what was saved and how to go on."""
 

@@ -1,5 +1,10 @@
 """`python -m jaxgen.launch -n 4 -- train.py ...`: one job of several processes on this machine's CPU."""
 
+if __name__ == "__main__":
+    from jaxgen.interrupts import arm
+
+    arm()  # before what takes time to import
+
 import contextlib
 import os
 import queue
@@ -26,6 +31,7 @@ from jaxgen.devices.processes import (
     require_port,
 )
 from jaxgen.errors import UserError, check
+from jaxgen.interrupts import Taken
 from jaxgen.runs.options import RunOptions
 
 PROG = "python -m jaxgen.launch"
@@ -105,9 +111,7 @@ def _run_jobs(options: LaunchOptions, command: list[str]) -> int:
             break
         pause = min(2.0 ** (len(failures) - 1), MOST_PAUSE_SECONDS)
         print(f"restart {len(failures)} of {options.max_restarts} in {pause:g} s", file=sys.stderr)
-        with contextlib.suppress(queue.Empty):
-            job.events.get(timeout=pause)  # all workers have ended, so this is a signal
-            return 130
+        time.sleep(pause)
         command = resuming(command)
     if len(failures) > 1 or (failures and status == 0):
         print(f"the first failure of {len(failures)}: {failures[0]}", file=sys.stderr)
@@ -181,8 +185,11 @@ class Job:
 
     def run(self) -> int:
         """Start the workers, end all where one fails, and return the exit status."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, frame: self.events.put((None, number)))
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        with Taken(lambda number: self.events.put((None, number)), signals=signals):
+            return self._run()
+
+    def _run(self) -> int:
         ranks = range(self.options.num_processes)
         readers = [reader for rank in ranks for reader in self._start(rank)]
         while len(self.ended) < len(self.workers):
@@ -195,7 +202,7 @@ class Job:
                 self._limit(TERM_SECONDS)
                 continue
             if rank is None:
-                self._interrupt(number)
+                self._interrupt()
             else:
                 self._note_end(rank, number)
         for reader in readers:
@@ -228,12 +235,15 @@ class Job:
         elif self.interrupted:
             self._limit(SAVE_SECONDS)
 
-    def _interrupt(self, number: int) -> None:
-        """Hand the first signal on; end all at the second, or when they are being ended anyway."""
+    def _interrupt(self) -> None:
+        """Have all save and end at the first signal; end them at the second, or while they are ended.
+
+        By SIGTERM, whatever came: Python itself has a traceback for a SIGINT, until it reads our files.
+        """
         if self.interrupted or self.failed:
             self._send(signal.SIGKILL)
         else:
-            self._send(signal.SIGTERM if number == signal.SIGHUP else number)
+            self._send(signal.SIGTERM)
         self.interrupted = True
 
     def _limit(self, seconds: float) -> None:

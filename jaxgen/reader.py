@@ -17,6 +17,7 @@ from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment, Trained
 from jaxgen.runs.checkpoint import Checkpoints
+from jaxgen.runs.durable import make_folder
 from jaxgen.runs.fields import from_json, refuse_extremes, to_json
 from jaxgen.runs.run import Run, open_run, run_path
 from jaxgen.runs.tensors import write_tensors
@@ -79,8 +80,9 @@ def draw(
     seed: int,
     checkpoint: str = "latest",
     show: Callable[[Iterator[Any]], None] | None = None,
+    folder: Path | None = None,
 ) -> Path | None:
-    """Sample from a run's checkpoint into its samples folder; returns the file.
+    """Sample from a run's checkpoint into `folder`, or its own samples; returns the file.
 
     Where the model draws piece by piece and there is a `show`, that is handed the pieces as they come,
     and there is no file.
@@ -90,7 +92,8 @@ def draw(
     key = jax.random.key(seed)
     if show is not None and task.stream is not None:
         return show(task.stream(state.weights, key))
-    path = saved.run.new_sample_path(int(state.step), seed)
+    path = saved.run.new_sample_path(int(state.step), seed, folder)
+    make_folder(path.parent)
     return own(task, "sample", experiment)(state.weights, key, path)
 
 

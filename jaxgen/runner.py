@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxgen.costs.hardware import find_accelerator
 from jaxgen.data import Data, Order
 from jaxgen.data.identity import content
 from jaxgen.devices.choose import make_plan
@@ -18,7 +19,7 @@ from jaxgen.devices.plan import Plan
 from jaxgen.devices.processes import is_main
 from jaxgen.devices.together import done_by_main
 from jaxgen.errors import UserError
-from jaxgen.families.base import Experiment, Trained, seconds_of
+from jaxgen.families.base import FREE, Experiment, Trained, seconds_of
 from jaxgen.reader import (
     SavedRun,
     checkpoints_of,
@@ -32,10 +33,12 @@ from jaxgen.reader import (
 from jaxgen.runs.fields import differences, refuse_extremes, to_json
 from jaxgen.runs.lock import writing_alone
 from jaxgen.runs.loop import Cadence, train
+from jaxgen.runs.meter import Meter
 from jaxgen.runs.options import NO_GUARDS, Guards, Origin
 from jaxgen.runs.origin import begun_with
 from jaxgen.runs.run import Run, create_run, refuse_existing, run_path, save_config
 from jaxgen.runs.tensors import read_tensors
+from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
@@ -68,11 +71,11 @@ def start(
     experiment, trained = stand_on(experiment, run.folder)
     data = experiment.load()
     prepared = prepare(experiment, data, devices, trained)
-    fields, begun = to_json(experiment), None
+    values, begun = to_json(experiment), None
     spec = data.spec.to_json() | {"content": content(data)}
     if origin is not None:
         prepared, begun = _begun(prepared, origin, root)
-    done_by_main(lambda: create_run(root, name, experiment_name, fields, spec, begun))
+    done_by_main(lambda: create_run(root, name, experiment_name, values, spec, begun))
     with _writing(run):
         if begun:  # kept, since a run that is resumed before its first checkpoint could not tell
             with checkpoints_of(run, experiment_name, experiment) as checkpoints:
@@ -84,13 +87,14 @@ def start(
 def resume(
     saved: SavedRun, experiment: Experiment, devices: Devices = ONE, guards: Guards = NO_GUARDS
 ) -> Run:
-    """Go on with a run from its newest checkpoint; `experiment` may only ask for more steps.
+    """Go on with a run from its newest checkpoint; `experiment` may differ in the fields of FREE.
 
     Raises UserError where another field differs, the data is not the same, or steps are too few.
     """
     changed = differences(saved.experiment, experiment)
-    changed.pop("steps", None)
     for field, (old, new) in changed.items():
+        if field in FREE:
+            continue
         flag = f"--{field}".replace("_", "-")
         raise UserError(
             f"{flag} is {old} in the run and {new} here: leave it out, or start another run."
@@ -211,11 +215,50 @@ def _train(
         seconds, guards.verify_steps,
     )  # fmt: skip
     if is_main():
-        print(f"{plan.describe(state.params)}; {feeding.describe()}", flush=True)
+        with contextlib.suppress(BrokenPipeError):  # a run goes on when nobody looks any more
+            print(f"{plan.describe(state.params)}; {feeding.describe()}", flush=True)
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
         train(
             task, state, replace(data, test=held_out(experiment, data)), order.indices_for, cadence,
             run, plan,
             checkpoints_of(run, name, experiment, task.best), experiment.skip_nonfinite,
-            feeding.where, guards.watchdog,
+            feeding.where, guards.watchdog, meter_of(experiment, data.spec, plan), guards.profile,
         )  # fmt: skip
+
+
+UNITS = {"images": "images", "text": "tokens", "points": "points", "audio": "clips"}
+"""What an example of a kind of data is made of, or is."""
+
+
+def meter_of(experiment: Experiment, spec: Any, plan: Plan) -> Meter:
+    """What is said of a run's speed: a prototype without a cost table has no FLOPs."""
+    try:
+        flops = experiment.costs(spec).matmul_flops
+    except UserError:
+        flops = None
+    unit = UNITS.get(experiment.kind, "examples")
+    length = getattr(experiment, "seq_len", 1) if unit == "tokens" else 1
+    configs = {
+        field.name: value
+        for field in fields(experiment)
+        if isinstance(value := getattr(experiment, field.name), OptimizerConfig)
+    }
+    rates = {
+        f"{name.removesuffix('optimizer')}learning_rate": config.rate
+        for name, config in configs.items()
+    }
+    return Meter(unit, experiment.examples_per_step * length, flops, _peak(experiment, plan), rates)
+
+
+def _peak(experiment: Experiment, plan: Plan) -> int | None:
+    """The published FLOP/s of all devices in the dtype of the model's products."""
+    accelerator = find_accelerator(plan.devices[0].device_kind)
+    if accelerator is None:
+        return None
+    dtype = getattr(getattr(experiment, "model", None), "compute_dtype", "float32")
+    peak = (
+        accelerator.bfloat16_flops_per_second
+        if dtype == "bfloat16"
+        else accelerator.tensorfloat32_flops_per_second or accelerator.float32_flops_per_second
+    )
+    return None if peak is None else peak * len(plan.devices)

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.first
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "jaxgen"
-SHARED = {"errors", "suggest"}  # beneath every room
+SHARED = {"errors", "interrupts", "suggest"}  # beneath every room
 ROOMS = {  # a room, and the rooms that it may import beside its own and the shared modules
     "equations": set(),
     "costs": set(),

@@ -92,8 +92,7 @@ def finish(job: subprocess.Popen) -> tuple[list[str], str, float]:
         job.terminate()  # of no effect where it has ended
     stamp = re.search(r"^(?:\[\d\] )?at (\S+)$", out + err, re.MULTILINE)
     seconds = time.time() - float(stamp[1]) if stamp else float("nan")
-    lines = [line for line in out.splitlines() if not line.startswith("[Gloo]")]
-    return lines, err, seconds
+    return out.splitlines(), err, seconds
 
 
 def await_ready(job: subprocess.Popen, n: int) -> None:

@@ -17,10 +17,12 @@ from tensorboardX.proto.event_pb2 import Event
 
 from jaxgen import reader
 from jaxgen.cli.evaluate import evaluate
-from jaxgen.cli.main import _main
+from jaxgen.cli.main import _main, run_command
 from jaxgen.cli.train import train as train_command
 from jaxgen.errors import Interrupted, UserError
 from jaxgen.runs import log
+from jaxgen.runs.checkpoint import Checkpoints
+from jaxgen.runs.meter import is_time
 
 TINY = {
     "vae-digits": ["--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5"],
@@ -57,7 +59,7 @@ def metrics(folder):
 
 
 def without_seconds(lines):
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+    return [{name: value for name, value in line.items() if not is_time(name)} for line in lines]
 
 
 def final_params(folder):
@@ -115,6 +117,60 @@ def test_tensorboard_events_hold_the_metrics(finished):
     for line in metrics(folder):
         for loss in LOSSES[name]:
             assert found[line["step"], loss] == np.float32(line[loss])
+        assert any(tag.endswith("learning_rate") for step, tag in found if step == line["step"])
+    # What was found of held-out data has the same tags in a folder below: one chart for both.
+    (path,) = (folder / "held-out").glob("events.out.tfevents.*")
+    held_out = {(event.step, value.tag): value.simple_value
+                for event in read_events(path) for value in event.summary.value}  # fmt: skip
+    expected = {
+        (line["step"], tag.removeprefix("eval/")): np.float32(value)
+        for line in metrics(folder) for tag, value in line.items() if tag.startswith("eval/")
+    }  # fmt: skip
+    assert held_out == expected and expected
+
+
+def test_tensorboard_shows_what_was_drawn(finished):
+    name, folder = finished
+    (path,) = folder.glob("events.out.tfevents.*")
+    drawn = [(event.step, value) for event in read_events(path) for value in event.summary.value
+             if value.tag == "sample"]  # fmt: skip
+    assert [step for step, _ in drawn] == [6, 10]
+    for step, value in drawn:
+        if name == "gpt-python":
+            text = (folder / "samples" / f"step-{step:07d}.txt").read_text()
+            lines = value.tensor.string_val[0].decode().splitlines()
+            assert [line[4:] for line in lines] == text.splitlines()
+            assert value.metadata.plugin_data.plugin_name == "text"
+        else:
+            picture = (folder / "samples" / f"step-{step:07d}.png").read_bytes()
+            assert value.image.encoded_image_string == picture
+            size = matplotlib_image.imread(folder / "samples" / f"step-{step:07d}.png").shape[:2]
+            assert (value.image.height, value.image.width) == size
+
+
+def test_a_line_says_how_fast_the_steps_were(finished):
+    """Not the first line, whose steps were compiled; the learning rate is in all."""
+    name, folder = finished
+    first, *others = metrics(folder)
+    unit, per_step = ("tokens", 8 * 16) if name == "gpt-python" else ("images", 8)
+    for line, before in zip(others, [first, *others[:-1]], strict=True):
+        seconds = line["seconds"] - before["seconds"]
+        if seconds > 0.02:  # they are written in milliseconds
+            rate = (line["step"] - before["step"]) * per_step / seconds
+            assert line[f"{unit}_per_second"] == pytest.approx(rate, rel=0.1)
+        assert line["model_flops_per_second"] > 0 and "mfu" not in line  # no peak is known here
+    assert not any(is_time(key) and key != "seconds" for key in first)
+
+
+def test_samples_go_where_they_are_told_and_the_run_stays_as_it_is(finished, tmp_path, capsys):
+    name, folder = finished
+    if name == "gpt-python":
+        return  # whose samples go to the screen
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    _main(["sample", str(folder), "--out", str(tmp_path / "new" / "here")])
+    path = Path(capsys.readouterr().out.splitlines()[-1])
+    assert path.parent == tmp_path / "new" / "here" and path.exists()
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def read_events(path):
@@ -137,6 +193,20 @@ def test_a_resumed_run_is_the_uninterrupted_run(finished, tmp_path):
     assert parts == [line for line in without_seconds(metrics(whole)) if line["step"] != 4]
     for ours, theirs in zip(final_params(folder), final_params(whole), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_a_step_does_not_read_may_change_on_the_way(finished, tmp_path):
+    """How often a run logs, judges and saves, and what it keeps; the parameters are the same."""
+    name, whole = finished
+    folder = train(name, tmp_path, "--steps", "4")
+    others = ["--log-every", "3", "--eval-every", "5", "--checkpoint-every", "3", "--keep-checkpoints",
+              "1", "--on-full-disk", "continue"]  # fmt: skip
+    train_command(["--resume", "run", "--runs", str(tmp_path), "--steps", "10", *others])
+    assert [line["step"] for line in metrics(folder)] == [2, 4, 5, 6, 9, 10]
+    for ours, theirs in zip(final_params(folder), final_params(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(UserError, match="--batch-size is 8 in the run and 9 here: leave it out"):
+        train_command(["--resume", "run", "--runs", str(tmp_path), "--batch-size", "9"])
 
 
 def test_a_run_cut_short_logs_its_lost_steps_again(finished, tmp_path):
@@ -165,7 +235,7 @@ def test_an_interrupted_run_saves_and_goes_on(finished, tmp_path, number, monkey
 
     with (
         monkeypatch.context() as patch,
-        pytest.raises(Interrupted, match=r"stopped at step 2, .*--resume run"),
+        pytest.raises(Interrupted, match=r"stopped at step 2, .*train --resume run --runs /"),
     ):
         patch.setattr(log.MetricsLog, "write", write_and_stop)
         train(name, tmp_path, "--steps", "10")
@@ -173,6 +243,24 @@ def test_an_interrupted_run_saves_and_goes_on(finished, tmp_path, number, monkey
     assert signal.getsignal(number) == handler  # as it was before
     train_command(["--resume", "run", "--runs", str(tmp_path)])
     assert without_seconds(metrics(tmp_path / "run")) == without_seconds(metrics(whole))
+
+
+def test_a_run_whose_last_step_found_no_room_says_so(tmp_path, monkeypatch, capsys):
+    """With --on-full-disk continue; here the disk takes nothing behind step 2."""
+    save = Checkpoints.save
+
+    def save_early(self, state, *rest):
+        if int(state.step) <= 2:
+            save(self, state, *rest)
+
+    monkeypatch.setattr(Checkpoints, "save", save_early)
+    flags = [*TINY["vae-digits"], *CADENCE, "--checkpoint-every", "2", "--steps", "4"]
+    with pytest.raises(SystemExit) as end:
+        run_command(train_command, ["vae-digits", "--runs", str(tmp_path), *flags])
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert "has done its 4 steps, but the last that is saved is 2: make room" in said
+    assert said.endswith(f"--resume vae-digits --runs {tmp_path}\n")
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(finished, tmp_path):

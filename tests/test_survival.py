@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from jaxgen.runs import stored
+from jaxgen.runs.meter import is_time
 
 pytestmark = pytest.mark.once
 
@@ -95,7 +96,7 @@ def hexes(root) -> list[dict]:
     """All metrics of a run, each bit of them."""
     lines = [json.loads(line) for line in (root / "run" / "metrics.jsonl").read_text().splitlines()]
     return [
-        {name: float(value).hex() for name, value in line.items() if name != "seconds"}
+        {name: float(value).hex() for name, value in line.items() if not is_time(name)}
         for line in lines
     ]
 

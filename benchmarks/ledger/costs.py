@@ -1,6 +1,7 @@
 """`python -m benchmarks costs NAME`: the cost table of a step or an equation, and nothing is run."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import tyro
 
@@ -22,6 +23,8 @@ class CostOptions:
     """Examples in a step; the experiment's own where none is given."""
     remat: bool = False
     """Recompute a transformer's activations in the backward pass."""
+    sort: Literal["step", "flops", "bytes", "name"] = "step"
+    """The rows as the step goes, the dearest first, or by name."""
     markdown: bool = False
     """As Markdown instead of aligned columns."""
 
@@ -30,7 +33,7 @@ def print_costs(args: list[str]) -> None:
     """The command: the table, its totals, and a transformer's FLOPs under every convention."""
     options = parse(CostOptions, args, "benchmarks costs")
     table = find_table(options)
-    print(render.markdown(table) if options.markdown else render.text(table))
+    print((render.markdown if options.markdown else render.text)(table, options.sort))
     if table.is_transformer:
         print(f"\nTraining FLOPs of this model by each convention:\n\n{conventions.compare(table)}")
 

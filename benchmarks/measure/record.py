@@ -5,6 +5,8 @@ import json
 import math
 import os
 import platform
+import statistics
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,14 +108,24 @@ def markdown(values: dict[str, Any]) -> str:
         "",
         _ceilings(values["ceilings"]),
         "",
-        "| benchmark | case | " + " | ".join(heading for heading, *_ in _COLUMNS) + " |",
-        "| --- | --- |" + " --: |" * len(_COLUMNS),
+        *_summary(values["rows"]),
+        "",
+        LEGEND,
     ]
-    for row in values["rows"]:
-        cells = [row["benchmark"], row["case"], *(_cell(row, *column) for column in _COLUMNS)]
-        lines.append("| " + " | ".join(cells) + " |")
+    for name in dict.fromkeys(row["benchmark"] for row in values["rows"]):
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            "| case | " + " | ".join(heading for heading, *_ in _COLUMNS) + " |",
+            "| --- |" + " --: |" * len(_COLUMNS),
+        ]
+        for row in values["rows"]:
+            if row["benchmark"] == name:
+                cells = [row["case"], *(_cell(row, *column) for column in _COLUMNS)]
+                lines.append("| " + " | ".join(cells) + " |")
     if values["exponents"]:
-        lines += ["", "Fitted exponents, y = c · x^p:", ""]
+        lines += ["", "## How it grows", "", "Fitted exponents, y = c · x^p:", ""]
         lines += ["| benchmark | what | over | p |", "| --- | --- | --- | --: |"]
         for fit in values["exponents"]:
             lines.append(
@@ -121,6 +133,48 @@ def markdown(values: dict[str, Any]) -> str:
             )
     lines += ["", *(f"ERROR: {error}" for error in values["errors"])]
     return "\n".join(lines).rstrip()
+
+
+LEGEND = (
+    "ms: the median of n blocked repetitions, and its quartiles. Math: FLOPs of the matmuls and "
+    "convolutions by the cost table, and elementwise ones; walk: the same counted in the program's "
+    "jaxpr; XLA: by its own analysis, which counts a loop's body once. MB least: every input and result "
+    "once; MB XLA: what the compiled program touches. Bound: the larger of FLOPs / ceiling and least "
+    "bytes / bandwidth; sum: both one after the other; of bound: bound / measured, the fraction of the "
+    "ceiling. Peak: of the process, above idle where a sweep shows it."
+)
+
+
+def _summary(rows: list[dict[str, Any]]) -> list[str]:
+    """A sentence for each benchmark: its time, its bound, the fraction, what binds."""
+    lines = ["## In short", ""]
+    for name in dict.fromkeys(row["benchmark"] for row in rows):
+        own = [row for row in rows if row["benchmark"] == name]
+        whole = [row for row in own if row["case"] == "as trained"]
+        for row in whole or ([own[0]] if len(own) == 1 else []):
+            fraction = "a bound beaten" if row["fraction"] is None else f"{row['fraction']:.0%}"
+            lines.append(
+                f"- **{name}**: {1e3 * row['median_seconds']:.4g} ms a step, bound "
+                f"{1e3 * row['bound_seconds']:.4g} ms: {fraction} of the ceiling; {row['binds']} binds."
+            )
+        known = [row for row in own if row["fraction"] is not None]
+        if not whole and len(own) > 1 and known:
+            best = max(known, key=lambda row: row["fraction"])
+            middle = statistics.median(row["fraction"] for row in known)
+            lines.append(
+                f"- **{name}**: {len(own)} cases, half of them above {middle:.0%} of the ceiling; the "
+                f"nearest {best['case'].split(' (')[0]}, {best['fraction']:.0%}; "
+                f"{_binds(known)} binds."
+            )
+    return lines
+
+
+def _binds(rows: list[dict[str, Any]]) -> str:
+    """What binds all rows, or how many of them each."""
+    found = Counter(row["binds"] for row in rows)
+    if len(found) == 1:
+        return next(iter(found))
+    return " and ".join(f"{what} in {count}" for what, count in found.most_common()) + " cases"
 
 
 def _ceilings(ceilings: dict[str, Any]) -> str:

@@ -37,6 +37,7 @@ ENTRIES = (
         paper="Bengio et al. 2003, A neural probabilistic language model, section 2",
         link="https://www.jmlr.org/papers/v3/bengio03a.html",
         function=language.sequence_cross_entropy,
+        twins=(language.cross_entropy, language.chunked_cross_entropy),
         example=Example(
             {"logits": ((2.0, 0.0, -1.0), (0.5, 0.5, 0.5)), "targets": (0, 2)}, ("logits",)
         ),
@@ -79,6 +80,7 @@ ENTRIES = (
         " (8)",
         link="https://arxiv.org/abs/1406.1078",
         function=recurrent.gru_cell,
+        twins=(recurrent.gru,),
         example=Example(
             {
                 "x": ((1.0, -1.0),),

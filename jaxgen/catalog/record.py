@@ -72,6 +72,7 @@ class Equation:
       sizes: of the letters, where it is measured: such that no argument fits a cache.
       on_arrays: what is measured where `function` needs more than arrays, or is to be measured with one
         that has a default: a function of arrays alone, by its own signature.
+      twins: other functions of the same formula, which models call instead: in pieces, over a sequence.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Equation:
     rows: Rows = field(repr=False)
     sizes: Sizes = field(default_factory=lambda: {"B": 16 * MEBI}, repr=False)
     on_arrays: Callable[..., Any] | None = field(default=None, repr=False)
+    twins: tuple[Callable[..., Any], ...] = field(default=(), repr=False)
     printed_function: Callable[..., Any] | None = field(default=None, repr=False)
     printed_example: Example | None = field(default=None, repr=False)
 

@@ -99,6 +99,7 @@ ENTRIES = (
         paper="Hendrycks & Gimpel 2016, Gaussian error linear units, section 2",
         link="https://arxiv.org/abs/1606.08415",
         function=transformer.gelu,
+        twins=(transformer.gelu_tanh,),
         example=_REALS,
         # halve, scale, erfc, two products; backward: exp(−x²/2) x, Φ, their sum
         rows=operations("B", 5, 8),

@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxgen.devices.processes import end_with_launcher, leave
-from jaxgen.errors import Interrupted, UserError, printable, trouble_of
+import jaxgen
+from jaxgen import interrupts
+from jaxgen.devices.processes import end_with_launcher, is_echo, leave
+from jaxgen.errors import Interrupted, NotSaved, UserError, printable, trouble_of
 from jaxgen.suggest import did_you_mean
 
 COMMANDS = (
@@ -20,11 +22,13 @@ COMMANDS = (
 
 def main() -> None:
     """The command `jaxgen`."""
+    interrupts.arm()
     run_command(_main, sys.argv[1:])
 
 
 def main_train() -> None:
     """The command `python train.py`."""
+    interrupts.arm()
     run_command(_find("train"), sys.argv[1:])
 
 
@@ -34,6 +38,8 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     A process of a job that has several leaves it here, so that it keeps no other waiting.
     """
     status = 0
+    # What libraries' C++ logs short of its death: an exception says it again, or it is no news.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     end_with_launcher()
     _mend_standard_streams()
     sys.excepthook = _without_echoes
@@ -53,6 +59,9 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     except BrokenPipeError:  # as of `jaxgen equations | head`: nobody reads on
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (for what is left of the process)
         status = 1
+    except NotSaved as loss:
+        print(f"error: {loss}", file=sys.stderr)
+        status = 1
     except OSError as error:
         trouble = trouble_of(error)
         if trouble is None:
@@ -60,7 +69,28 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
         place = f"{error.filename}: " if error.filename else ""
         print(f"error: {printable(place)}{trouble.problem}: {trouble.remedy}.", file=sys.stderr)
         status = 2
+    except Exception as error:
+        if interrupts.was_taken() and is_echo(error):
+            print("interrupted, as the other processes were", file=sys.stderr)
+            status = interrupts.INTERRUPTED
+        elif "Unable to initialize backend" in str(error):
+            print(f"error: {_no_backend(error)}", file=sys.stderr)
+            status = 2
+        else:
+            raise
     leave(status)
+
+
+def _no_backend(error: Exception) -> str:
+    """What to do about a platform that jax does not find, in a sentence."""
+    wanted = os.environ.get("JAX_PLATFORMS", "")
+    said = printable(" ".join(str(error).split()))[:200]
+    remedy = (
+        f"$JAX_PLATFORMS is {wanted!r}: give cpu, cuda or tpu, or unset it"
+        if wanted
+        else ("set $JAX_PLATFORMS to cpu, or install jax for this accelerator")
+    )
+    return f"jax finds no device ({said}); {remedy}."
 
 
 def _mend_standard_streams() -> None:
@@ -87,10 +117,15 @@ def _without_echoes(kind: type, error: BaseException, trace) -> None:
 
 
 def _main(args: list[str]) -> None:
-    if not args or args[0] in ("-h", "--help"):
-        print("usage: jaxgen COMMAND ...\n")
+    if args[0:1] == ["help"] and args[1:]:
+        args = [args[1], "--help"]
+    if not args or args[0] in ("-h", "--help", "help"):
+        print("usage: jaxgen COMMAND ..., or jaxgen COMMAND --help\n")
         for name in COMMANDS:
-            print(f"  {name:<10} {(_find(name).__doc__ or '').splitlines()[0]}")
+            print(f"  {name:<10} {(_find(name).__doc__ or '').splitlines()[0].split(': ')[0]}")
+        return
+    if args[0] in ("--version", "-V", "version"):
+        print(f"jaxgen {jaxgen.__version__}")
         return
     if args[0] not in COMMANDS:
         raise UserError(f"There is no command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}.")

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import re
+import shutil
+import textwrap
 from typing import Annotated, Any
 
 import tyro
@@ -30,13 +32,14 @@ def parse(cls: type, args: list[str], prog: str, default=None):
 
 def parse_known(cls: type, args: list[str], prog: str, default=None):
     """As `parse`, but returns (dataclass, the arguments that it does not know)."""
-    stderr = io.StringIO()
+    stdout, stderr = io.StringIO(), io.StringIO()
     extra = {} if default is None else {"default": default}
     try:
-        with contextlib.redirect_stderr(stderr):
+        with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(stdout):
             return tyro.cli(cls, args=args, prog=prog, return_unknown_args=True, **extra)
     except SystemExit as end:
         if not end.code:
+            _print_folded(stdout.getvalue())
             raise
         raise UserError(f"{_first_sentence(stderr.getvalue())} See {prog} --help.") from None
     except UserError as error:
@@ -66,9 +69,63 @@ def _unknown(argument: str, cls: type, prog: str) -> str:
     )  # tyro puts the "no" before the field's own name
     if negated in flags:
         return f"There is no field {flag}: did you mean {negated}?"
-    near = nearest(flag.replace("_", "-"), flags)
+    near = " or ".join(_of_the_same_meaning(flag, flags)) or nearest(flag.replace("_", "-"), flags)
     hint = f"did you mean {near}?" if near else f"see {prog} --help."
     return f"There is no field {flag}: {hint}"
+
+
+SYNONYMS = {
+    "learning-rate": ("lr", "rate", "step-size", "alpha"),
+    "steps": (
+        "epochs",
+        "iterations",
+        "iters",
+        "max-steps",
+        "max-iters",
+        "num-steps",
+        "train-steps",
+    ),
+    "batch-size": ("batch", "bs", "batchsize", "b"),
+    "weight-decay": ("wd", "decay", "l2"),
+    "warmup-steps": ("warmup",),
+    "clip-norm": ("clip", "grad-clip", "max-grad-norm", "gradient-clip"),
+    "num-layers": ("layers", "depth", "n-layer", "n-layers"),
+    "num-heads": ("heads", "n-head", "n-heads"),
+    "model-size": ("dim", "width", "d-model", "n-embd", "embed-dim", "hidden"),
+    "seq-len": ("block-size", "context", "context-length", "sequence-length", "window"),
+    "latent-size": ("latent", "latent-dim", "z-dim", "z"),
+    "data": ("dataset", "data-dir", "data-path", "train-data"),
+    "runs": ("out", "out-dir", "output", "output-dir", "logdir", "log-dir", "save-dir"),
+    "name": ("run", "run-name", "exp-name", "experiment"),
+    "checkpoint-every": ("save-every", "save-interval", "checkpoint-interval", "save-freq"),
+    "eval-every": ("eval-interval", "val-every", "validate-every"),
+    "log-every": ("log-interval", "print-every"),
+    "count": ("num-samples", "n", "samples", "num"),
+    "temperature": ("temp", "t"),
+    "max-tokens": ("length", "max-new-tokens", "num-tokens"),
+    "ema-decay": ("ema",),
+    "accumulate": ("grad-accum", "gradient-accumulation", "accumulation-steps"),
+    "seed": ("random-seed", "rng", "key"),
+    "parallel": ("devices", "gpus", "strategy"),
+}
+"""What a field is called elsewhere."""
+
+
+def _of_the_same_meaning(flag: str, flags: list[str]) -> list[str]:
+    """The flags, one of each owner, whose field means what was asked for."""
+    asked = flag.lstrip("-").replace("_", "-").rpartition(".")[2].lower()
+    names = {name for name, others in SYNONYMS.items() if asked in (name, *others)}
+    return [each for each in dict.fromkeys(flags) if each.lstrip("-").rpartition(".")[2] in names]
+
+
+def _print_folded(text: str) -> None:
+    """Help within the terminal: what stands outside of tyro's boxes is not folded by it."""
+    columns = shutil.get_terminal_size().columns
+    for line in text.splitlines():
+        if len(line) <= columns or line.startswith(("│", "╭", "╰")):
+            print(line)
+        else:
+            print(textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False))
 
 
 def _first_sentence(box: str) -> str:

@@ -1,5 +1,6 @@
 """`python train.py EXPERIMENT ...`, `jaxgen train EXPERIMENT ...`."""
 
+import contextlib
 import dataclasses
 
 from jaxgen.cli.parsing import flat_field, parse, parse_known
@@ -17,6 +18,9 @@ def train(args: list[str], prog: str = "train.py") -> None:
         print(f"usage: {prog} EXPERIMENT [--help] [FIELDS], or {prog} --resume NAME\n")
         for name, summary in summaries().items():
             print(f"  {name:<20} {summary}")
+        print(
+            "\nEach is documented by its --help; what is trained is drawn from by jaxgen sample RUN."
+        )
         return
     name = None if args[0].startswith("-") else args[0]
     flags = args[name is not None :]
@@ -29,10 +33,11 @@ def train(args: list[str], prog: str = "train.py") -> None:
     if name is None or preset is None:
         raise UserError(f"Name an experiment first: {', '.join(experiment_names())}.")
     experiment, job = _parse_run(preset.experiment, preset.describe(name), flags, f"{prog} {name}")
-    _start_process(options, job)
+    run_name = options.name if options.name is not None else name
+    steps = f"{experiment.steps} steps, into {options.runs / run_name}"
+    _start_process(options, job, f"{name}: {preset.summary} {steps}")
     from jaxgen import runner
 
-    run_name = options.name if options.name is not None else name
     devices = runner.Devices(options.parallel, options.mesh, options.feed)
     run = runner.start(
         experiment, name, options.runs, run_name, devices, options.guards, options.origin
@@ -55,7 +60,7 @@ def _resume(
     if options.name not in (None, run_name):
         raise UserError(f"--name {options.name} is not the run that --resume names: leave it out.")
     experiment, job = _parse_run(saved.experiment, f"Go on with {run_name}.", flags, prog)
-    _start_process(options, job)
+    _start_process(options, job, f"going on with {saved.run.folder}, a run of {saved.name}")
     devices = runner.Devices(options.parallel, options.mesh, options.feed)
     run = runner.resume(saved, experiment, devices, options.guards)
     if is_main():
@@ -71,9 +76,10 @@ def _parse_run(experiment: Experiment, about: str, flags: list[str], prog: str):
     return parsed.experiment, parsed.job
 
 
-def _start_process(options: RunOptions, job: JobOptions) -> None:
+def _start_process(options: RunOptions, job: JobOptions, about: str) -> None:
     """What a run needs before its first computation: memory, cache, and the other processes."""
     line = prepare_process(options.tune_allocator)
     join(job)
     if is_main():
-        print(line, flush=True)
+        with contextlib.suppress(BrokenPipeError):  # a run goes on when nobody looks any more
+            print(about, line, sep="\n", flush=True)

@@ -5,6 +5,7 @@ at which jax.distributed lets everyone leave together (300 s by default). So a p
 ends at once, and one that waits in vain says for whom.
 """
 
+import contextlib
 import ctypes
 import math
 import os
@@ -18,6 +19,7 @@ import traceback
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from jaxgen import interrupts
 from jaxgen.errors import UserError, check
 
 # How a launcher tells its processes where the others are; a flag goes before its variable.
@@ -103,9 +105,24 @@ def join(options: JobOptions) -> None:
     # Its handler would swallow SIGTERM even before and after the training loop, which has its own.
     jax.config.update("jax_enable_preemption_service", False)
     sys.excepthook = _die
+    _keep_stdout_to_ourselves()
     _stage = "joining"
     _initialize(place, options.coordinator_timeout)
     _stage = "joined"
+    interrupts.before_end(_leave_together)
+
+
+def _keep_stdout_to_ourselves() -> None:
+    """Let nothing but Python write to standard output: Gloo's C++ tells there whom it has met."""
+    stream = sys.stdout
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # one that is no file
+        stream.flush()
+        own, nowhere = os.dup(stream.fileno()), os.open(os.devnull, os.O_WRONLY)
+        sys.stdout = os.fdopen(
+            own, "w", buffering=1, encoding=stream.encoding, errors="backslashreplace"
+        )
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def end_with_launcher() -> None:
@@ -131,6 +148,9 @@ def leave(status: int = 0) -> None:
     global _stage
     stage, _stage = _stage, "alone"
     if stage == "alone":
+        interrupts.disarm()
+        if status and interrupts.is_armed():
+            interrupts.end(status)
         if status:
             sys.exit(status)
         return
@@ -138,14 +158,27 @@ def leave(status: int = 0) -> None:
 
     if status == 0:
         jax.distributed.shutdown()
+        interrupts.disarm()
         return
     try:
         if stage == "joined":
-            waiting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
-            waiting.start()
-            waiting.join(TOGETHER_SECONDS)
+            _leave_together()
     finally:  # a second Ctrl-C goes on here too
-        _end(status)
+        interrupts.end(status)
+
+
+def _leave_together() -> None:
+    """Tell the others, and wait for them for a moment."""
+    import jax
+
+    waiting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+    waiting.start()
+    waiting.join(TOGETHER_SECONDS)
+
+
+def is_echo(error: BaseException) -> bool:
+    """Whether an exception is most likely another process's end, as this one has seen it."""
+    return _stage != "alone" and any(word in str(error) for word in AFTERMATH)
 
 
 def is_main() -> bool:
@@ -290,11 +323,4 @@ def _die(kind: type, error: BaseException, trace) -> None:
     traceback.print_exception(kind, error, trace)
     if any(word in str(error) for word in AFTERMATH):
         time.sleep(AFTERMATH_SECONDS)
-    _end(1)
-
-
-def _end(status: int) -> None:
-    """End the process without a word to the others."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    interrupts.end(1)

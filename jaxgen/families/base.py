@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from jaxgen.errors import UserError, check
+from jaxgen.training.config import OptimizerConfig
 
 if TYPE_CHECKING:
     from jaxgen.costs.table import Table
@@ -47,6 +48,10 @@ class Trained(NamedTuple):
     task: Task
     weights: Weights
     spec: Any
+
+
+FREE = ("steps", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints", "on_full_disk")
+"""What may be another when a run is gone on with: none of it changes what a step computes."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,10 @@ class Experiment(ABC):
             self, "accumulate", lambda x: x >= 1 and self.batch_size % x == 0,
             f"a divisor of --batch-size {self.batch_size}",
         )  # fmt: skip
+        # In steps from here on: a run that is gone on with keeps the schedule of its start.
+        for field in dataclasses.fields(self):
+            if isinstance(config := getattr(self, field.name), OptimizerConfig):
+                object.__setattr__(self, field.name, config.in_steps(self.steps))
         for name, source in self.stands_on.items():
             check(source, "checkpoint", names_a_checkpoint, "latest, best or a step", f"{name}.")
 

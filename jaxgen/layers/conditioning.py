@@ -6,6 +6,8 @@
 Peebles & Xie 2023, "Scalable diffusion models with transformers", section 3.2,
 https://arxiv.org/abs/2212.09748. The noise is told as λ, the log of the signal-to-noise ratio, which no
 schedule's choice of time changes (Kingma & Gao 2023, https://arxiv.org/abs/2303.00848).
+
+In the catalogue: `transformer.layer-norm`.
 """
 
 import math

@@ -1,4 +1,7 @@
-"""Normalisation over the features of each position, or over the batch."""
+"""Normalisation over the features of each position, or over the batch.
+
+In the catalogue: `transformer.layer-norm`, `transformer.rms-norm`.
+"""
 
 from typing import Literal
 

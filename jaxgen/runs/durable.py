@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
+from jaxgen.interrupts import draft as removed_at_end
+
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
@@ -62,7 +64,7 @@ def replace_file(path: Path, text: str) -> None:
     """Write a text file whole or not at all: under another name, and renamed when it is on the disk."""
     draft = path.with_name(path.name + ".new")
     try:
-        with naming(path):
+        with naming(path), removed_at_end(draft):
             draft.write_text(text, encoding="utf-8")
             sync(draft)
             draft.replace(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from jaxgen.errors import UserError
 from jaxgen.runs.durable import naming, replace_file, write_all
 from jaxgen.runs.events import Events
+from jaxgen.runs.meter import is_time
 from jaxgen.runs.run import Run
 
 
@@ -35,6 +36,10 @@ class MetricsLog:
         with naming(self._path):
             write_all(self._file, (json.dumps(record) + "\n").encode())
         self._events.add(step, metrics)
+
+    def show(self, step: int, drawn: Path) -> None:
+        """A sample, for those who look at TensorBoard."""
+        self._events.show(step, drawn)
 
     def sync(self) -> None:
         """Return when all lines are on the disk: none of a step that is saved may be lost."""
@@ -74,7 +79,7 @@ def plot_curves(run: Run) -> Path | None:
 
     lines = read_metrics(run.metrics)
     names = {name.removeprefix("eval/"): None for line in lines for name in line}
-    panels = [name for name in names if name not in ("step", "seconds")]
+    panels = [name for name in names if name != "step" and not is_time(name)]
     if not panels:
         return None
     columns, rows = min(len(panels), 3), -(-len(panels) // 3)

@@ -1,8 +1,6 @@
 """The loop: dispatch steps, log, look at held-out data, checkpoint. It knows no mathematics."""
 
 import functools
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,17 +12,21 @@ import numpy as np
 from jaxgen.devices.feed import Where, make_feed
 from jaxgen.devices.plan import Plan, Report
 from jaxgen.devices.processes import is_main
-from jaxgen.errors import Interrupted, UserError
+from jaxgen.errors import Interrupted, NotSaved, UserError
+from jaxgen.interrupts import Taken
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.log import MetricsLog, plot_curves
+from jaxgen.runs.meter import Meter
+from jaxgen.runs.profile import Profile
 from jaxgen.runs.progress import Progress
-from jaxgen.runs.run import Run
+from jaxgen.runs.run import Run, going_on
 from jaxgen.runs.verify import run_twice
 from jaxgen.runs.watchdog import Watchdog
 from jaxgen.training.metrics import to_floats
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
 
+NO_METER = Meter()
 LIMITING = 0.1
 """The share of time spent in waiting for data from which on a person is told."""
 
@@ -86,6 +88,8 @@ def train(
     patience: int = 0,
     where: Where = "device",
     patience_seconds: float | None = 0.0,
+    meter: Meter = NO_METER,
+    profiled: int = 0,
 ) -> State:
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
 
@@ -95,7 +99,8 @@ def train(
     under way, save the state and raise Interrupted; a second Ctrl-C ends at once. Raises UserError where
     more than `patience` updates in a row are not finite, or where a step that was executed twice has
     other bits; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
-    `patience_seconds`: the Watchdog's.
+    `patience_seconds`: the Watchdog's. `meter`: what else a line of metrics says. `profiled`: how many
+    steps are recorded.
     """
     size = cadence.dispatch_size
     step, report, saved_at = int(state.step), None, time.monotonic()
@@ -104,10 +109,11 @@ def train(
     twice = functools.partial(run_twice, dispatch, plan.shared, checkpoints)
     with (
         Watchdog(run.folder, patience_seconds, jax.process_index()) as watchdog,
+        StopRequest() as stop,  # around the last save, which nothing but a second signal may cut short
         checkpoints,
-        StopRequest() as stop,
-        Desk(task, data.test, cadence, run, plan, state) as desk,
+        Desk(task, data.test, cadence, run, plan, state, meter) as desk,
         feed,
+        Profile(run.folder, profiled if is_main() else 0) as profile,
     ):
         for first, count in cadence.dispatches(step):
             watchdog.at(f"in the steps behind {first}")
@@ -115,7 +121,11 @@ def train(
             _refuse_divergence(report, patience, checkpoints)
             execute = twice if cadence.verifies(first + count) else dispatch
             state, report = execute(state, feed.arrays, fed, np.int32(count))
+            stop.listen()  # not before the steps are compiled: until then nothing is lost
             step = first + count
+            recorded = profile.after(count, report)
+            if recorded:
+                desk.say(f"a trace of the steps up to {step} is in {recorded}")
             desk.advance(step, feed.waited)
             saves = cadence.is_due(step, cadence.checkpoint_every)
             if cadence.checkpoint_seconds is not None:
@@ -135,12 +145,18 @@ def train(
             if stopping:
                 kept = checkpoints.latest if is_main() else step  # a full disk may have kept it off
                 what = "which is saved" if kept == step else f"the last saved step is {kept}"
-                raise Interrupted(
-                    f"stopped at step {step}, {what}: go on by --resume {run.folder.name}"
-                )
+                raise Interrupted(f"stopped at step {step}, {what}: go on by {going_on(run)}")
         watchdog.at("saving the last step")
+    if stop.requested:
+        raise Interrupted(f"stopped behind the last step, {step}, which is saved")
     if is_main():
         plot_curves(run)
+        if checkpoints.latest != step:
+            kept = checkpoints.latest or "none"
+            raise NotSaved(
+                f"{run.folder} has done its {step} steps, but the last that is saved is {kept}: make "
+                f"room, and do the rest again by {going_on(run)}"
+            )
     return state
 
 
@@ -148,8 +164,9 @@ class Desk:
     """Judges, draws, logs and shows; in all but the first process it only takes part in copying."""
 
     def __init__(
-        self, task: Task, held_out: Any, cadence: Cadence, run: Run, plan: Plan, state: State
-    ):
+        self, task: Task, held_out: Any, cadence: Cadence, run: Run, plan: Plan, state: State,
+        meter: Meter,
+    ):  # fmt: skip
         self._task, self._held_out, self._cadence = task, held_out, cadence
         self._run, self._plan = run, plan
         # No step's key: steps stay below 2^31 - 1.
@@ -158,9 +175,10 @@ class Desk:
         self._waited = self._last_waited = 0.0  # of the rest: for data
         self._last = 0.0
         self._start = time.perf_counter()
-        first_step = int(state.step)
+        first_step = self._last_step = int(state.step)
+        self._meter, self._is_first = meter, True
         self._log = MetricsLog(run, first_step) if is_main() else None
-        self._progress = Progress(first_step, cadence.steps, shown=is_main())
+        self._progress = Progress(first_step, cadence.steps, shown=is_main(), judged=task.best)
 
     def __enter__(self) -> "Desk":
         self._progress.__enter__()
@@ -175,6 +193,10 @@ class Desk:
         """The device has been given the steps up to this one; for data it waited so many seconds."""
         self._waited = waited
         self._progress.advance(step)
+
+    def say(self, line: str) -> None:
+        """A line for a person."""
+        self._progress.say(line)
 
     def sync(self) -> None:
         """Return when what was logged is on the disk: a step that is saved is logged no second time."""
@@ -202,12 +224,17 @@ class Desk:
                 held_out = {f"eval/{name}": float(value) for name, value in judged.items()}
                 values |= held_out
             if self._log and self._task.sample:
-                self._task.sample(weights, self._key, self._run.sample_path(step))
+                drawn = self._task.sample(weights, self._key, self._run.sample_path(step))
+                self._log.show(step, drawn)
         self._away += time.perf_counter() - paused
         if self._log:
             seconds = time.perf_counter() - self._start - self._away
-            self._log.write(step, values, seconds)
-            self._progress.show(step, values)
+            speed = self._meter.speed(step - self._last_step, seconds - self._last)
+            speed = {} if self._is_first else speed  # it holds the compilation
+            values |= self._meter.rates_of(step)
+            self._log.write(step, values | speed, seconds)
+            self._progress.show(step, values, speed)
+            self._last_step, self._is_first = step, False
             waited = (self._waited - self._last_waited) / (seconds - self._last)
             if waited > LIMITING:
                 self._progress.say(
@@ -232,24 +259,22 @@ def _refuse_divergence(report: Report | None, patience: int, checkpoints: Checkp
     )
 
 
-class StopRequest:
-    """Whether Ctrl-C or SIGTERM has come; the signals' own handlers are back after the first."""
+class StopRequest(Taken):
+    """Whether Ctrl-C or SIGTERM has come; the next one ends the process, as before."""
 
     def __init__(self):
+        super().__init__(self._note_wish, most=1.0)
         self.requested = False
-        self._handlers: dict = {}
+        self._listens = False
+
+    def listen(self) -> None:
+        """From now on there is something to be saved: a signal is a wish, and not the end."""
+        if not self._listens:
+            self._listens = True
+            super().__enter__()
 
     def __enter__(self) -> "StopRequest":
-        if threading.current_thread() is threading.main_thread():  # only it may set handlers
-            signals = (signal.SIGINT, signal.SIGTERM)
-            self._handlers = {number: signal.signal(number, self._note) for number in signals}
         return self
 
-    def __exit__(self, *error):
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}
-
-    def _note(self, number, frame) -> None:
+    def _note_wish(self, number: int) -> None:
         self.requested = True
-        self.__exit__()

@@ -9,10 +9,11 @@ from jaxgen.errors import UserError, check
 
 
 class Guards(NamedTuple):
-    """What a run looks out for beside its own work: --watchdog and --verify-steps; 0: not at all."""
+    """What a run does beside its own work: --watchdog, --verify-steps, --profile; 0: not at all."""
 
     watchdog: float | None
     verify_steps: int
+    profile: int = 0
 
 
 NO_GUARDS = Guards(0.0, 0)
@@ -34,7 +35,8 @@ class RunOptions:
     runs: Path = Path("runs")
     """The directory that holds the runs."""
     resume: str | None = None
-    """Go on with the run of this name: every field comes from its config.json, steps may grow."""
+    """Go on with the run of this name: every field comes from its config.json. Only how long it trains,
+    and how often it logs, judges and saves, may be another."""
     parallel: Literal["jit", "pmap", "mesh"] | None = None
     """One device; a copy of the state on each; or arrays split over a mesh. None: jit on one device,
     pmap on several of one host, mesh over several hosts. The result is the same."""
@@ -54,6 +56,10 @@ class RunOptions:
     """Execute each step of a multiple of this twice and compare the bits: finds memory and processors
     that fail silently. 0: never."""
 
+    profile: int = 0
+    """Record so many steps behind the first dispatch, as a trace in the run's folder profile/, which
+    TensorBoard's profiler and ui.perfetto.dev open."""
+
     init_from: str | None = None
     """Begin with the weights of another run of --runs, at its newest checkpoint; a run that is
     resumed has its own."""
@@ -65,12 +71,13 @@ class RunOptions:
             raise UserError("--init-without belongs to --init-from: name a run by that.")
         check(self, "init_without", _is_pattern, "a regular expression")
         check(self, "watchdog", lambda x: x is None or 0 <= x < 1e9, "a number of seconds, or 0")
-        check(self, "verify_steps", lambda x: 0 <= x < 2**31, "0 or more")
+        for name in ("verify_steps", "profile"):
+            check(self, name, lambda x: 0 <= x < 2**31, "0 or more")
 
     @property
     def guards(self) -> Guards:
         """What the run is to look out for."""
-        return Guards(self.watchdog, self.verify_steps)
+        return Guards(self.watchdog, self.verify_steps, self.profile)
 
     @property
     def origin(self) -> Origin | None:

@@ -5,44 +5,71 @@ import sys
 import time
 from collections.abc import Mapping
 
+from jaxgen.interrupts import bar as hidden_cursor
+
+LEAST_BAR, MOST_BAR = 5, 12  # columns
+TIME = 7  # columns of 0:12:34
+COMPILING = "compiling"
+
 
 class Progress:
-    """Shows step, metrics, steps/s and time left; a context, so that the bar ends with the run."""
+    """Shows step, time left, metrics and rates; a context, so that the bar ends with the run.
 
-    def __init__(self, first_step: int, steps: int, *, shown: bool = True):
-        self._shows = shown
+    `judged` is the held-out metric that is shown whatever its name; what was found of the held-out
+    data stays until it is found anew. A narrow terminal leaves out what comes last.
+    """
+
+    def __init__(
+        self, first_step: int, steps: int, *, shown: bool = True, judged: str | None = None
+    ):
+        self._shows, self._judged = shown, judged
         self._steps = steps
         self._shown = first_step, time.perf_counter()
+        self._held_out: dict[str, float] = {}
+        self._contexts = contextlib.ExitStack()
         self._bar = _make_bar() if shown and sys.stdout.isatty() else None
 
     def __enter__(self) -> "Progress":
         if self._bar:
+            self._contexts.enter_context(hidden_cursor())
             self._bar.start()
             self._task = self._bar.add_task(
-                "", total=self._steps, completed=self._shown[0], text=""
+                "", total=self._steps, completed=self._shown[0], text=self._fitted([COMPILING])
             )
         return self
 
     def __exit__(self, *error):
         if self._bar:
             self._bar.stop()
+        self._contexts.close()
 
     def advance(self, step: int) -> None:
         """The device has been given the steps up to this one."""
         if self._bar:
             self._bar.update(self._task, completed=step)
 
-    def show(self, step: int, metrics: Mapping[str, float]) -> None:
+    def show(
+        self, step: int, metrics: Mapping[str, float], speed: Mapping[str, float] | None = None
+    ) -> None:
         """The metrics of a logged step, and the rate since the one before."""
         last, self._shown = self._shown, (step, time.perf_counter())
         rate = (step - last[0]) / (self._shown[1] - last[1])
-        shown = [f"{_short(name)} {value:.4g}" for name, value in metrics.items() if "loss" in name]
-        text = "  ".join([*shown, f"{rate:.1f} steps/s"])
+        wanted = {name: value for name, value in metrics.items() if self._is_shown(name)}
+        self._held_out |= {n: value for n, value in wanted.items() if n.startswith("eval/")}
+        trained = {n: value for n, value in wanted.items() if not n.startswith("eval/")}
+        numbers = trained | (self._held_out if self._bar else wanted)
+        shown = [f"{_short(name)} {value:.4g}" for name, value in numbers.items()]
+        shown += [f"{rate:.3g} steps/s" if rate < 1000 else f"{rate:.0f} steps/s"]
+        shown += [_speed(name, value) for name, value in (speed or {}).items()]
+        shown += [
+            f"{_short(name)} {value:.3g}" for name, value in metrics.items() if _is_rate(name)
+        ]
         if self._bar:
-            self._bar.update(self._task, completed=step, text=text)
+            self._bar.update(self._task, completed=step, text=self._fitted(shown))
         elif self._shows:
             left = (self._steps - step) / rate
             with contextlib.suppress(BrokenPipeError):  # a run goes on when nobody looks any more
+                text = "  ".join(shown)
                 print(f"step {step}/{self._steps}  {text}  {left:.0f} s left", flush=True)
 
     def say(self, line: str) -> None:
@@ -50,7 +77,27 @@ class Progress:
         if self._bar:
             self._bar.console.print(line)
         elif self._shows:
-            print(line, flush=True)
+            with contextlib.suppress(BrokenPipeError):
+                print(line, flush=True)
+
+    def _is_shown(self, name: str) -> bool:
+        return "loss" in name or name == self._judged
+
+    def _fitted(self, pieces: list[str]) -> str:
+        """As many of the pieces as there is room for behind step, bar and time left."""
+        assert self._bar
+        left = self._bar.console.width - _columns_before(self._steps, LEAST_BAR)
+        fitted: list[str] = []
+        for piece in pieces:
+            left -= 2 + len(piece)
+            if left < 0:
+                break
+            fitted.append(piece)
+        return "  ".join(fitted)
+
+
+def _columns_before(steps: int, bar: int) -> int:
+    return len("step ") + 2 * len(str(steps)) + 2 + bar + 1 + TIME
 
 
 def _make_bar():
@@ -58,8 +105,24 @@ def _make_bar():
     from rich.progress import Progress as Bar
 
     text = TextColumn("{task.fields[text]}")
-    bar = BarColumn(bar_width=12)  # all of it fits into 80 columns
-    return Bar(TextColumn("step"), MofNCompleteColumn(), bar, text, TimeRemainingColumn())
+    width = Bar().console.width
+    bar = BarColumn(bar_width=MOST_BAR if width >= 100 else LEAST_BAR)
+    return Bar(TextColumn("step"), MofNCompleteColumn(), bar, TimeRemainingColumn(), text)
+
+
+def _is_rate(name: str) -> bool:
+    return name.endswith("learning_rate")
+
+
+def _speed(name: str, value: float) -> str:
+    if name == "mfu":
+        return f"MFU {value:.0%}"
+    if name == "model_flops_per_second":
+        for size, prefix in ((1e15, "P"), (1e12, "T"), (1e9, "G")):
+            if value >= size:
+                return f"{value / size:.3g} {prefix}FLOP/s"
+        return f"{value / 1e6:.3g} MFLOP/s"
+    return f"{value:,.0f} {name.removesuffix('_per_second').replace('_', ' ')}/s"
 
 
 def _short(name: str) -> str:

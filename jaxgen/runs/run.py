@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import shlex
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jaxgen.errors import UserError
+from jaxgen.interrupts import draft as removed_at_end
 from jaxgen.runs.durable import make_folder, replace_file, sync
 from jaxgen.runs.seal import NAME, is_intact, seal
 
@@ -56,12 +59,13 @@ class Run:
         """Where the sample of a step goes, without a suffix."""
         return self.samples / f"step-{step:07d}"
 
-    def new_sample_path(self, step: int, seed: int) -> Path:
+    def new_sample_path(self, step: int, seed: int, folder: Path | None = None) -> Path:
         """Where another sample of a step goes, without a suffix: none that is there is replaced."""
+        folder = self.samples if folder is None else folder
         stem, number = f"step-{step:07d}-seed-{seed}", 1
-        while any(self.samples.glob(f"{stem}-{number}.*")):
+        while any(folder.glob(f"{stem}-{number}.*")):
             number += 1
-        return self.samples / f"{stem}-{number}"
+        return folder / f"{stem}-{number}"
 
     @property
     def curves(self) -> Path:
@@ -76,6 +80,16 @@ def run_path(root: Path, name: str) -> Path:
             f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-', and no '.' in front."
         )
     return root / name
+
+
+def going_on(run: Run) -> str:
+    """The command that goes on with a run, as this process was called: to be typed as it is printed."""
+    program = Path(sys.argv[0])
+    own = {"train.py": f"python {sys.argv[0]}", "__main__.py": "python -m jaxgen train"}
+    command = own.get(program.name, "jaxgen train")
+    root = run.folder.parent
+    where = [] if root == Path("runs") else ["--runs", shlex.quote(str(root))]
+    return " ".join([command, "--resume", run.folder.name, *where])
 
 
 def refuse_existing(folder: Path) -> None:
@@ -101,13 +115,14 @@ def create_run(
     refuse_existing(run.folder)
     draft = Run(root / f".{name}.{os.getpid()}.new")
     try:
-        make_folder(draft.samples)
-        save_config(draft, experiment, fields)
-        write_json(draft.spec, spec)
-        if origin is not None:
-            write_json(draft.origin, origin)
-        draft.folder.rename(run.folder)
-        sync(root)
+        with removed_at_end(draft.folder):
+            make_folder(draft.samples)
+            save_config(draft, experiment, fields)
+            write_json(draft.spec, spec)
+            if origin is not None:
+                write_json(draft.origin, origin)
+            draft.folder.rename(run.folder)
+            sync(root)
     except BaseException as error:
         shutil.rmtree(draft.folder, ignore_errors=True)
         if not isinstance(error, OSError):

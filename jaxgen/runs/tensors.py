@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen.errors import UserError, printable
+from jaxgen.interrupts import draft as removed_at_end
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
@@ -18,8 +19,11 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
         raise UserError(f"{path} exists: give another name, or move it away.")
     draft = path.with_name(path.name + ".new")
     try:
-        draft.write_bytes(save(tensors, {"format": "pt"}))  # what Hugging Face's loader asks for
-        draft.replace(path)
+        with removed_at_end(draft):
+            draft.write_bytes(
+                save(tensors, {"format": "pt"})
+            )  # what Hugging Face's loader asks for
+            draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise UserError(f"Cannot write {path}: {error.strerror}; give another.") from None

@@ -2,6 +2,7 @@
 
 import optax
 
+from jaxgen.errors import UserError
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.muon import is_matrix, scale_by_muon
 
@@ -42,6 +43,11 @@ def _direction(config: OptimizerConfig) -> list[optax.GradientTransformation]:
 
 def make_schedule(config: OptimizerConfig) -> optax.Schedule:
     """The learning rate at each step: linear warm-up, then constant, half a cosine, or a line to 0."""
+    if isinstance(config.warmup_steps, float) or isinstance(config.decay_steps, float):
+        raise UserError(
+            "--optimizer.warmup-steps or --optimizer.decay-steps is a part of --steps, which an "
+            "optimiser does not know: ask the config for `in_steps(steps)` first."
+        )
     peak, length = config.learning_rate, config.decay_steps - config.warmup_steps
     match config.schedule:
         case "constant":

@@ -11,6 +11,7 @@ from benchmarks.measure import ceilings, child, record
 from benchmarks.measure.ceilings import Ceilings, best_of, find_ceilings
 from benchmarks.measure.fit import fitted_exponent
 from benchmarks.measure.timing import Timing, measure
+from benchmarks.output import RESULTS
 from jaxgen.costs.hardware import find_accelerator
 from jaxgen.errors import UserError
 
@@ -131,7 +132,13 @@ def test_the_table_says_what_ceiling_and_machine(tmp_path):
     assert values["rows"] == [one] and set(values["versions"]) >= {"python", "jax", "flax"}
     text = (tmp_path / "new" / "x.md").read_text()
     assert "Ceilings (by hand): float32 1 GFLOP/s" in text
-    assert "| b | c | 3 | 4 | 3.5 to 5 |" in text and "50.0%" in text
+    assert "- **b**: 4 ms a step, bound 2 ms: 50% of the ceiling; compute binds." in text
+    assert "| c | 3 | 4 | 3.5 to 5 |" in text.split("## b")[1] and "50.0%" in text
+
+
+def test_the_written_results_are_those_of_their_numbers():
+    path = RESULTS / "all.json"
+    assert path.with_suffix(".md").read_text() == record.markdown(record.read(path)) + "\n"
 
 
 @pytest.mark.skipif(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxgen import launch
 from jaxgen.cli.main import _main, run_command
 from jaxgen.cli.train import train
 from jaxgen.errors import UserError
@@ -26,7 +27,7 @@ def test_train_lists_the_experiments_with_one_line_each(capsys):
     assert all(text.endswith(".") and len(text) > 20 for text in listed.values())
 
 
-def test_help_documents_every_field_within_a_second_of_one_core():
+def test_help_documents_every_field_within_two_seconds_of_one_core():
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, TRAIN, "gpt-python", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -36,8 +37,9 @@ def test_help_documents_every_field_within_a_second_of_one_core():
                  "--model.num-layers", "--sampling.temperature"):  # fmt: skip
         assert flag in done.stdout
     assert "Steps to train for." in done.stdout
-    # Not by the clock: other processes share the machine.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+    # Not by the clock: other processes share the machine. Half a second where it is quiet, and up to
+    # twice as much on a core that is shared.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.0
 
 
 BAD_INPUT = {
@@ -136,6 +138,57 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(case, tmp_path):
 def test_bad_commands(args, message):
     with pytest.raises(UserError, match=message):
         _main(args)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["help"], ["help", "sample"], ["sample", "--help"],
+                                   ["-h"], ["help", "equations"]])  # fmt: skip
+def test_what_is_asked_of_a_command_is_told(words, capsys):
+    try:
+        _main(words)
+    except SystemExit as end:
+        assert not end.code
+    said = capsys.readouterr()
+    assert said.err == "" and max(map(len, said.out.splitlines())) <= 85
+    wanted = {"--version": "jaxgen 0.", "sample": "jaxgen sample", "equations": "jaxgen equations"}
+    assert any(text in said.out for word, text in wanted.items() if word in words) or (
+        "usage: jaxgen COMMAND" in said.out
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "meant"),
+    [
+        ("gpt-python", "--lr", "--optimizer.learning-rate"),
+        ("gpt-python", "--epochs", "--steps"),
+        ("gpt-python", "--n_layer", "--model.num-layers"),
+        ("gpt-python", "--block-size", "--seq-len"),
+        ("gan-digits", "--lr", "--generator-optimizer.learning-rate or "
+                               "--discriminator-optimizer.learning-rate"),
+    ],
+)  # fmt: skip
+def test_a_field_is_found_by_what_others_call_it(name, flag, meant):
+    with pytest.raises(UserError) as error:
+        train([name, flag, "1"])
+    assert str(error.value) == f"There is no field {flag}: did you mean {meant}?"
+
+
+def test_help_fits_a_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        launch.launch(["--help"])
+    with pytest.raises(SystemExit):
+        train(["vae-digits", "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_a_platform_that_there_is_not_is_a_sentence(tmp_path):
+    command = [sys.executable, TRAIN, "vae-digits", "--runs", tmp_path]
+    environment = os.environ | {"JAX_PLATFORMS": "abacus"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2 and list(tmp_path.iterdir()) == []
+    assert done.stderr.startswith("error: jax finds no device")
+    assert "$JAX_PLATFORMS is 'abacus': give cpu, cuda or tpu, or unset it." in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_process_ends_with_the_sentence_and_status_2(tmp_path):

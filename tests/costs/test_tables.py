@@ -184,7 +184,16 @@ def test_text_and_markdown_show_every_row_and_the_sums():
     assert lines[0].startswith("| operation | kind | contracts | formula |")
     (scores,) = (line for line in lines if line.startswith("| scores "))
     flops = 2 * 2 * 5 * 3 * 7 * 7 * 6
-    assert f"| matmul | H | 2·L·B·N·T·S·H | {flops:,} | {2 * flops:,} | 0 | 0 |" in scores
+    share = f"{3 * flops / table.flops():.1%}"
+    cells = f"| matmul | H | 2·L·B·N·T·S·H | {flops:,} | {2 * flops:,} | 0 | {share} | 0 |"
+    assert cells in scores
+    for sort, cost in (
+        ("flops", lambda row: row.flops()),
+        ("bytes", lambda row: row.least_bytes()),
+    ):
+        *rows, _ = render.cells(table, sort)
+        assert rows[0][0] == max(table.rows, key=cost).name
+        assert sorted(row[0] for row in rows) == sorted(row.name for row in table.rows)
     assert len(lines) == 2 + len(table.rows) + 1 + 3
     aligned = render.text(table)
     assert all(row.name in aligned for row in table.rows)

@@ -9,6 +9,7 @@ from jaxgen import reader, runner
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment
 from jaxgen.runs.log import read_metrics
+from jaxgen.runs.meter import is_time
 
 GOLDEN = Path(__file__).with_name("golden.json")
 STEPS = 6
@@ -48,9 +49,9 @@ def train(name: str, root: Path) -> Path:
 
 
 def curve(folder: Path) -> list[dict[str, float]]:
-    """The metrics of each step, but for the time."""
+    """The metrics of each step, but for the time, and the rates that follow from the config."""
     return [
-        {k: v for k, v in line.items() if k != "seconds"}
+        {k: v for k, v in line.items() if not is_time(k) and not k.endswith("learning_rate")}
         for line in read_metrics(folder / "metrics.jsonl")
     ]
 

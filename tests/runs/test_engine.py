@@ -140,21 +140,42 @@ def test_progress_prints_plain_lines_where_there_is_no_terminal(capsys):
     assert re.fullmatch(r"step 50/100  loss 1.25  eval/loss 2  [\d.]+ steps/s  \d+ s left", line)
 
 
-def test_progress_is_a_bar_on_a_terminal():
-    """Under a pseudo-terminal, as a person has it."""
-    code = (
-        "import pty, sys; sys.exit(pty.spawn([sys.executable, '-c', '''\n"
-        "from jaxgen.runs.progress import Progress\n"
-        "with Progress(0, 100) as progress:\n"
-        "    progress.advance(30)\n"
-        '    progress.show(50, {"loss": 1.25})\n'
-        "''']))"
-    )
+BAR = """
+import os, pty, sys
+code = '''
+from jaxgen.runs.progress import Progress
+with Progress(0, 1000, judged="eval/pixel_frechet") as progress:
+    progress.advance(30)
+    progress.show(50, {"loss": 1.25, "kl_nats": 3.0, "eval/pixel_frechet": 0.5, "learning_rate": 3e-4})
+    progress.show(60, {"loss": 1.5, "learning_rate": 3e-4}, {"images_per_second": 12345.0, "mfu": 0.41})
+'''
+os.environ["COLUMNS"] = sys.argv[1]
+sys.exit(pty.spawn([sys.executable, "-c", code]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "seen", "unseen"),
+    [
+        (40, ["loss 1.5"], ["kl_nats", "steps/s"]),
+        (80, ["loss 1.5  eval/pixel_frechet 0.5"], ["kl_nats"]),  # of ten steps before
+        (160, ["0.5  ", "steps/s  12,345 images/s  MFU 41%  learning_rate 0.0003"], ["kl_nats"]),
+    ],
+)
+def test_progress_is_a_bar_on_a_terminal_of_any_width(columns, seen, unseen):
+    """Under a pseudo-terminal, as a person has it: step, bar and time left are always there."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    assert "50/100" in done.stdout and "━" in done.stdout
-    assert "loss 1.25" in done.stdout and "steps/s" in done.stdout
+        [sys.executable, "-c", BAR, str(columns)], capture_output=True, text=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", done.stdout)
+    assert "compiling" in plain
+    last = [line for line in re.split(r"[\r\n]+", plain) if "60/1000" in line][-1]
+    assert re.search(r"step +60/1000 [━╸].* ([-\d]+:[-\d]+:[-\d]+)", last), last
+    for text in seen:
+        assert text in last
+    assert "…" not in plain and len(last.rstrip()) <= columns
+    assert not any(text in plain for text in unseen)
 
 
 ALLOCATOR = """

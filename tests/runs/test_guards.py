@@ -19,6 +19,7 @@ from jaxgen.experiments.registry import find_preset
 from jaxgen.runs import loop
 from jaxgen.runs.loop import Cadence
 from jaxgen.runs.manifest import by_path
+from jaxgen.runs.meter import is_time
 from jaxgen.runs.options import NO_GUARDS, Guards, RunOptions
 from jaxgen.runs.watchdog import LEAST_SECONDS, Watchdog
 
@@ -36,7 +37,7 @@ def start(experiment, root, name="run", guards=NO_GUARDS):
 
 def metrics(run):
     lines = map(json.loads, run.metrics.read_text().splitlines())
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+    return [{name: value for name, value in line.items() if not is_time(name)} for line in lines]
 
 
 # ---- The watchdog

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from jaxgen.runs import stored
+from jaxgen.runs.meter import is_time
 
 HERE = Path(__file__).parent
 SHUTDOWN, NO_FLUSH = (
@@ -126,7 +127,7 @@ def steps_of(folder: Path) -> list[int]:
 def bits(folder: Path) -> tuple:
     """All that a run has computed: the metrics of each step and the last state, each bit of them."""
     lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
-    metrics = [{k: float(v).hex() for k, v in line.items() if k != "seconds"} for line in lines]
+    metrics = [{k: float(v).hex() for k, v in line.items() if not is_time(k)} for line in lines]
     last = folder / "checkpoints" / str(steps_of(folder)[-1])
     manifest = stored.read_manifest(last)
     stored.check_files(last, manifest)

@@ -1,6 +1,7 @@
 """The optimisers against AdamW, SGD and Muon written out in NumPy float64, the schedules by hand."""
 
 import math
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgen.errors import UserError
+from jaxgen.experiments.registry import find_preset
 from jaxgen.models.gpt.config import GPTConfig
 from jaxgen.models.gpt.model import GPT
 from jaxgen.training.config import OptimizerConfig
@@ -289,7 +291,10 @@ def test_a_constant_rate_after_the_warm_up(step, share):
         ({"beta2": -0.1}, "beta2 is -0.1: give a number of 0 or more, below 1."),
         ({"weight_decay": -1.0}, "weight-decay is -1.0: give a finite number of 0 or more."),
         ({"clip_norm": 0.0}, "clip-norm is 0.0: give a finite number above 0, or None."),
-        ({"warmup_steps": -1}, "warmup-steps is -1: give a number of 0 or more."),
+        (
+            {"warmup_steps": -1},
+            "warmup-steps is -1: give 0 or more steps, or from 0.0 to 1.0 of --steps.",
+        ),
         (
             {"schedule": "cosine", "warmup_steps": 9, "decay_steps": 9},
             "decay-steps is 9: give a number above --optimizer.warmup-steps.",
@@ -322,3 +327,34 @@ def test_an_unknown_name_is_an_error_without_a_type_checker_too(field, message):
     with pytest.raises(UserError) as error:
         config.__post_init__()
     assert str(error.value) == f"--optimizer.{message}"
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "linear"])
+@pytest.mark.parametrize("warmup", [0, 5])
+def test_the_rate_that_is_told_is_the_one_that_is_used(schedule, warmup):
+    config = OptimizerConfig(
+        learning_rate=0.3, schedule=schedule, warmup_steps=warmup, decay_steps=17, end_fraction=0.2
+    )
+    used = make_schedule(config)
+    for step in (0, 1, 4, 5, 11, 17, 40):
+        assert config.rate(step) == pytest.approx(float(used(step)), rel=1e-5, abs=1e-8)
+
+
+def test_lengths_may_be_parts_of_a_run():
+    parts = OptimizerConfig(schedule="cosine", warmup_steps=0.05, decay_steps=1.0)
+    assert parts.in_steps(200) == OptimizerConfig(
+        schedule="cosine", warmup_steps=10, decay_steps=200
+    )
+    with pytest.raises(UserError, match=r"is a part of --steps.*in_steps"):
+        make_schedule(parts)
+    experiment = find_preset("gpt-python").experiment
+    short = replace(experiment, steps=40, optimizer=replace(parts, learning_rate=0.5))
+    rates = [float(make_schedule(short.optimizer)(step)) for step in (0, 1, 2, 40)]
+    np.testing.assert_allclose(rates, [0, 0.25, 0.5, 0.05], rtol=1e-6)
+    # A run that is gone on with has the schedule of its start.
+    assert replace(short, steps=80).optimizer == short.optimizer
+    for wrong in (1.5, -0.1):
+        with pytest.raises(UserError, match=r"--optimizer\.decay-steps is"):
+            replace(parts, decay_steps=wrong)
+    with pytest.raises(UserError, match=r"a number above --optimizer\.warmup-steps"):
+        replace(parts, warmup_steps=0.5, decay_steps=0.5)

@@ -1,4 +1,7 @@
-"""Held-out cross-entropy and accuracy of a classifier, every image once."""
+"""Held-out cross-entropy and accuracy of a classifier, every image once.
+
+In the catalogue: `lm.cross-entropy`.
+"""
 
 from collections.abc import Callable
 

@@ -2,6 +2,8 @@
 
 Krizhevsky et al. 2012, "ImageNet classification with deep convolutional neural networks", section 4.1:
 each step sees an image as it is or mirrored, moved by a few pixels.
+
+In the catalogue: `lm.cross-entropy`.
 """
 
 from collections.abc import Callable

@@ -38,4 +38,6 @@ class DiffusionSampling:
         check(self, "eta", lambda x: 0 <= x <= 1, "0 to 1", "sampling.")
         check(self, "churn", lambda x: 0 <= x <= 1, "0 to 1", "sampling.")
         check(self, "guidance", lambda x: 0 <= x < 1000, "0 or more, below 1000", "sampling.")
+        for name in ("guidance_from", "guidance_to"):
+            check(self, name, lambda x: -1e6 < x < 1e6, "a finite number", "sampling.")
         check(self, "label", lambda x: x >= -1, "a class, or -1 for all", "sampling.")

@@ -1,4 +1,7 @@
-"""From a network's output to x̂, whatever it predicts, and from x̂ to a guided one."""
+"""From a network's output to x̂, whatever it predicts, and from x̂ to a guided one.
+
+In the catalogue: `diffusion.guidance`, `diffusion.lattice`, `diffusion.preconditioning`.
+"""
 
 from dataclasses import dataclass
 from typing import Any

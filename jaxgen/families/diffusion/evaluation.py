@@ -2,6 +2,8 @@
 
 `loss` is the bound of `equations.diffusion_losses`, Eqs. (6) to (8), in nats an example. On points its
 distance from what the exact denoiser has on the same draws is the `regret`.
+
+In the catalogue: `diffusion.process`, `diffusion.bound`.
 """
 
 from collections.abc import Callable

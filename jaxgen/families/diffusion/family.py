@@ -1,4 +1,7 @@
-"""Diffusion models of images and of points."""
+"""Diffusion models of images and of points.
+
+In the catalogue: `diffusion.mixture-denoiser`.
+"""
 
 from __future__ import annotations
 

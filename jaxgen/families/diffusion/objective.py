@@ -1,6 +1,8 @@
 """Diffusion's loss: a weighted |x − x̂|² at noise that is drawn anew for each example.
 
 Kingma et al. 2021, https://arxiv.org/abs/2107.00630, and the weights of `equations.diffusion_losses`.
+
+In the catalogue: `diffusion.process`.
 """
 
 import math

@@ -1,4 +1,10 @@
-"""A GAN with its pair of losses, chosen by name among those of the catalogue, and what steadies it."""
+"""A GAN with its pair of losses, chosen by name among those of the catalogue, and what steadies it.
+
+In the catalogue: `gan.discriminator-loss`, `gan.generator`, `gan.hinge-critic-loss`,
+`gan.least-squares-discriminator-loss`, `gan.least-squares-generator-loss`, `gan.minimax`,
+`gan.non-saturating-generator`, `gan.label-smoothing`, `gan.wasserstein-critic-loss`,
+`gan.saturating-generator`, `gan.wasserstein-generator-loss`, `gan.gradient-penalty`, `gan.r1`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -2,6 +2,8 @@
 
 Eqs. (4) and (5) of `equations/gan_penalties.py`, on every kernel as a matrix of its inputs by its
 outputs: of a convolution the pixels under it and their channels count as inputs.
+
+In the catalogue: `gan.spectral-norm`.
 """
 
 from typing import Any

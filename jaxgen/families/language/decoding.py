@@ -8,6 +8,8 @@ A transformer's context is full after `window` tokens. Then the older half of it
 is left is read anew: so each token's context is known from its place in the text alone, a cached model
 says the same as one that reads its context again for every token, and forgetting costs a pass in every
 window / 2 tokens. A recurrent model's context is never full.
+
+In the catalogue: `lm.sampling`.
 """
 
 from functools import partial

@@ -1,4 +1,7 @@
-"""Held-out cross-entropy of a language model, every token once."""
+"""Held-out cross-entropy of a language model, every token once.
+
+In the catalogue: `lm.cross-entropy`.
+"""
 
 import math
 from collections.abc import Callable

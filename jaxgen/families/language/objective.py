@@ -1,4 +1,7 @@
-"""A language model with next-token cross-entropy (document 003, 5.2)."""
+"""A language model with next-token cross-entropy (document 003, 5.2).
+
+In the catalogue: `lm.cross-entropy`.
+"""
 
 from collections.abc import Callable
 

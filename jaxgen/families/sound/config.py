@@ -32,4 +32,8 @@ class SoundSampling:
         check(
             self, "temperature", lambda x: 0 < x < math.inf, "a finite number above 0", "sampling."
         )
+        check(
+            self, "pitch", lambda x: x and all(0 < hertz < 1e5 for hertz in x),
+            "one or more numbers of Hz above 0", "sampling.",
+        )  # fmt: skip
         check(self, "vowel_seconds", lambda x: 0.02 <= x <= 10, "0.02 to 10", "sampling.")

@@ -1,4 +1,8 @@
-"""What a model of sound says of the next sample: levels of the μ-law, or a mixture of logistics."""
+"""What a model of sound says of the next sample: levels of the μ-law, or a mixture of logistics.
+
+In the catalogue: `lm.cross-entropy`, `lm.sampling`, `sound.companding`, `sound.expanding`,
+`sound.logistic-mixture`.
+"""
 
 from abc import ABC, abstractmethod
 from typing import Any

@@ -1,4 +1,7 @@
-"""Held-out judgement of a VAE: −ELBO and the importance-weighted bound of K draws, in nats per image."""
+"""Held-out judgement of a VAE: −ELBO and the importance-weighted bound of K draws, in nats per image.
+
+In the catalogue: `vae.elbo`, `vae.importance-weighted`.
+"""
 
 from collections.abc import Callable
 

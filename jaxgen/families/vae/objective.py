@@ -1,4 +1,8 @@
-"""A VAE's losses: −ELBO (document 002, 4.2.3, sign corrected), and importance-weighted bounds."""
+"""A VAE's losses: −ELBO (document 002, 4.2.3, sign corrected), and importance-weighted bounds.
+
+In the catalogue: `vae.gaussian-kl`, `vae.decoder`, `vae.encoder`, `vae.elbo`,
+`vae.reparameterisation`.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -7,6 +7,8 @@
 All six modulations of a block, and the last two, are a linear map of c that starts at zero, so that a
 block begins as the identity. Peebles & Xie 2023, "Scalable diffusion models with transformers", section
 3.2 (adaLN-zero), https://arxiv.org/abs/2212.09748. Positions are sines of row and column, fixed.
+
+In the catalogue: `transformer.gelu`.
 """
 
 import flax.linen as nn

@@ -5,6 +5,8 @@
 
 Radford et al. 2019 (GPT-2: norm before each part, section 2.3); Vaswani et al. 2017, Eqs. 1 and 2,
 https://arxiv.org/abs/1706.03762. One module in two flavours: see `GPTConfig` and `modern_gpt`.
+
+In the catalogue: `transformer.gelu`, `transformer.squared-relu`.
 """
 
 from collections.abc import Callable

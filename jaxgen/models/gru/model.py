@@ -4,6 +4,8 @@
 (2) logits_t = h_t W + b,    p(x_{t+1} | x_<=t) = softmax(logits_t)
 
 Document 003, section 5.2 (which calls it a GPT); Cho et al. 2014, https://arxiv.org/abs/1406.1078.
+
+In the catalogue: `lm.gru`.
 """
 
 import flax.linen as nn

@@ -13,6 +13,8 @@ of the moment ("local"), constant over a frame, g one vector for a whole clip ("
 
 The same parameters make two programs: `__call__` sees all times of a clip at once, `step` one time, with
 the inputs of each convolution that it still needs kept in a queue.
+
+In the catalogue: `sound.causal-convolution`, `sound.gated-unit`.
 """
 
 import math
