@@ -77,7 +77,10 @@ def usage(
 
 
 def moved(
-    book: Codebook, counts: Float[Array, " V"], sums: Float[Array, "V D"], decay: float
+    book: Codebook,
+    counts: Float[Array, " V"],
+    sums: Float[Array, "V D"],
+    decay: Float[Array, ""] | float,
 ) -> Codebook:
     """Eq. (4): both averages after a batch, whose codes `codes_of` gives."""
     return Codebook(

@@ -18,7 +18,6 @@ from jaxgen.data.captions.scenes import (
     RELATIONS,
     SHAPES,
     SIZES,
-    in_cells,
 )
 from jaxgen.data.images.dataset import Images
 
@@ -63,29 +62,31 @@ def _scenes(held: np.ndarray, seed: int) -> Images:
     cells[~two, 0] = rng.integers(0, 4, (~two).sum())
     said = rng.random((count, 3))  # the first's size, the second's, where one thing is
     sized = np.stack([said[:, 0] < 0.75, said[:, 1] < 0.75], 1) | _is_held(things)
-    language, rows, attributes = LANGUAGES["shapes"], [], []
+    token = {word: place for place, word in enumerate(LANGUAGES["shapes"].words, start=1)}
+    rows = np.zeros((count, LANGUAGES["shapes"].length), np.int32)
+    attributes = np.zeros((count, 4, 3), np.int32)
     words = list(RELATIONS)
+    pairs = list(zip(things.tolist(), sized.tolist(), strict=True))
     for i in range(count):
-        texts = [_said(thing, named) for thing, named in zip(things[i], sized[i], strict=True)]
+        first, other = (
+            f"a {SIZES[size] + ' ' if named else ''}{COLOURS[colour]} {SHAPES[shape]}"
+            for (colour, shape, size), named in zip(*pairs[i], strict=True)
+        )
         place = f" at the {CELLS[cells[i, 0]]}" if said[i, 2] < 0.8 else ""
-        second = f" {words[relation[i]]} {texts[1]}"
-        rows.append(language.encode(texts[0] + (second if two[i] else place)))
-        there = {int(cells[i, k]): (things[i, k] + 1).tolist() for k in range(1 + int(two[i]))}
-        attributes.append(in_cells(there))
+        said_words = (first + (f" {words[relation[i]]} {other}" if two[i] else place)).split()
+        rows[i, : len(said_words)] = [token[word] for word in said_words]
+    attributes[np.arange(count), cells[:, 0]] = things[:, 0] + 1
+    attributes[np.flatnonzero(two), cells[two, 1]] = things[two, 1] + 1
+    attributes = attributes.reshape(count, -1)
     arrays = {
-        "image": render(np.stack(attributes), rng), "caption": np.stack(rows),
-        "attributes": np.stack(attributes), "held_out": held.astype(np.int32),
+        "image": render(attributes, rng), "caption": rows, "attributes": attributes,
+        "held_out": held.astype(np.int32),
     }  # fmt: skip
     return Images(arrays, 255)
 
 
 def _is_held(things: Int[np.ndarray, "... 3"]) -> np.ndarray:
     return (things[..., None, :] == _HELD).all(-1).any(-1)
-
-
-def _said(thing: np.ndarray, named: bool) -> str:
-    colour, shape, size = thing.tolist()
-    return f"a {SIZES[size] + ' ' if named else ''}{COLOURS[colour]} {SHAPES[shape]}"
 
 
 def render(attributes: Int[np.ndarray, "n A"], rng: np.random.Generator) -> np.ndarray:

@@ -10,7 +10,7 @@ from jaxgen.families.classifier.objective import ONE_CLASS, Reading
 
 
 def make_classifier_evaluation(
-    model: nn.Module, reading: Reading = ONE_CLASS, batch_size: int = 500
+    model: nn.Module, batch_size: int = 500, reading: Reading = ONE_CLASS
 ) -> Callable:
     """`evaluate(weights, dataset) -> metrics`: `loss` in nats per image, `accuracy` as a share.
 

@@ -62,7 +62,7 @@ class Classifier(OfImages):
             make_classifier_loss(model, flip=self.flip, shift=self.shift, reading=reading),
             make_optimizer(self.optimizer),
             **self.step_options,
-            evaluate=make_classifier_evaluation(model, reading),
+            evaluate=make_classifier_evaluation(model, reading=reading),
             best="eval/loss",
             apply=apply,
         )
