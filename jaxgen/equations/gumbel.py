@@ -24,7 +24,9 @@ from jaxgen.equations.precision import widen
 
 
 def gumbel_softmax(
-    logits: Float[Array, "*B V"], gumbel: Float[Array, "*B V"], temperature: Float[Array, ""] | float
+    logits: Float[Array, "*B V"],
+    gumbel: Float[Array, "*B V"],
+    temperature: Float[Array, ""] | float,
 ) -> Float[Array, "*B V"]:
     """Eq. (2): shares that sum to 1, nearer to one category the lower τ is.
 

@@ -5,7 +5,9 @@ van den Oord et al. 2017, "Neural discrete representation learning", https://arx
     (2) q = z + sg(e_k − z): the code forward, the identity backward   section 3.2
     (3) |sg(z) − e_k|²,  β |z − sg(e_k)|²                              eq. (3): codebook, commitment
     (4) N_k ← γ N_k + (1 − γ) n_k,  m_k ← γ m_k + (1 − γ) Σ z,  e_k = m_k / N_k     appendix A.1
-    (5) exp(−Σ p_k log p_k),  p_k = n_k / Σ n: the codes in use        (perplexity)
+Jelinek et al. 1977, "Perplexity, a measure of the difficulty of speech recognition tasks",
+https://doi.org/10.1121/1.2016299
+    (5) exp(−Σ p_k log p_k),  p_k = n_k / Σ n: how many codes are in use
 Lloyd 1982, "Least squares quantization in PCM", section IV, https://doi.org/10.1109/TIT.1982.1056489
     (6) e_k ← the mean of the vectors whose nearest code is k: a step of k-means
 Dhariwal et al. 2020, "Jukebox", section 3.1, https://arxiv.org/abs/2005.00341

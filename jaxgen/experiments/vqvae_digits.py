@@ -6,7 +6,7 @@ from jaxgen.models.grid_autoencoder.config import GridAutoencoderConfig
 from jaxgen.training.config import OptimizerConfig
 
 PRESET = Preset(
-    summary="Handwritten digits as 4 x 4 codes out of 32 (VQ-VAE).",
+    summary="Handwritten digits as 4 x 4 codes out of 64 (VQ-VAE).",
     papers=("van den Oord et al. 2017 (VQ-VAE)", "Dhariwal et al. 2020 (codes revived)"),
     notes="eval/loss: nats an image under a Gaussian around the decoder's mean and uniform codes. "
     "--quantiser gumbel makes it the discrete VAE of DALL-E.",
@@ -15,7 +15,7 @@ PRESET = Preset(
         steps=1500,
         batch_size=64,
         data="digits",
-        model=GridAutoencoderConfig(channels=(64,), num_codes=32, code_size=16),
+        model=GridAutoencoderConfig(channels=(64,), num_codes=64, code_size=16),
         optimizer=OptimizerConfig(
             learning_rate=2e-3, schedule="cosine", decay_steps=1500, warmup_steps=50
         ),

@@ -6,22 +6,22 @@ from jaxgen.models.grid_autoencoder.config import GridAutoencoderConfig
 from jaxgen.training.config import OptimizerConfig
 
 PRESET = Preset(
-    summary="Scenes of coloured shapes, 32 x 32, as 8 x 8 codes out of 64 (VQ-VAE).",
+    summary="Scenes of coloured shapes, 32 x 32, as 8 x 8 codes out of 128 (VQ-VAE).",
     papers=("van den Oord et al. 2017 (VQ-VAE)", "Dhariwal et al. 2020 (codes revived)"),
     notes="eval/loss: nats an image under a Gaussian around the decoder's mean and uniform codes. "
     "It sees no combination that is held out.",
-    minutes=4.0,
+    minutes=5.0,
     experiment=CaptionedVAE(
-        steps=1200,
+        steps=1500,
         batch_size=32,
         data="shapes",
-        model=GridAutoencoderConfig(channels=(32, 64), num_codes=64, code_size=16),
+        model=GridAutoencoderConfig(channels=(32, 64), num_codes=128, code_size=16),
         optimizer=OptimizerConfig(
-            learning_rate=2e-3, schedule="cosine", decay_steps=1200, warmup_steps=50
+            learning_rate=2e-3, schedule="cosine", decay_steps=1500, warmup_steps=50
         ),
         log_every=100,
-        checkpoint_every=600,
-        eval_every=1200,
+        checkpoint_every=750,
+        eval_every=1500,
         steps_per_dispatch=1,
     ),
 )

@@ -25,7 +25,9 @@ def test_a_low_temperature_is_a_draw_and_a_high_one_is_none(normal):
     difference = np.asarray((logits + noise)[:, 0] - (logits + noise)[:, 1], np.float64)
     for temperature in (0.3, 1.0, 50.0):
         found = gumbel.gumbel_softmax(logits, noise, temperature)
-        np.testing.assert_allclose(found[:, 0], 1 / (1 + np.exp(-difference / temperature)), rtol=1e-5)
+        np.testing.assert_allclose(
+            found[:, 0], 1 / (1 + np.exp(-difference / temperature)), rtol=1e-5
+        )
     np.testing.assert_allclose(gumbel.gumbel_softmax(logits, noise, 1e4), 0.5, atol=1e-3)
 
 

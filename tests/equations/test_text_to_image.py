@@ -21,7 +21,9 @@ def test_parts_are_means_with_their_weights(normal):
 def test_guidance_multiplies_what_the_text_says_of_a_token(weight, normal):
     """Eq. (3): of logits or of log-probabilities, p_w ∝ p_u (p_c / p_u)^w."""
     told, untold = normal(4, 7), normal(4, 7)
-    p_c, p_u = (np.exp(x - x.max(-1, keepdims=True)) for x in (np.asarray(told), np.asarray(untold)))
+    p_c, p_u = (
+        np.exp(x - x.max(-1, keepdims=True)) for x in (np.asarray(told), np.asarray(untold))
+    )
     p_c, p_u = (p / p.sum(-1, keepdims=True) for p in (p_c, p_u))
     expected = p_u * (p_c / p_u) ** weight
     expected /= expected.sum(-1, keepdims=True)

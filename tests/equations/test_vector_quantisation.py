@@ -15,13 +15,18 @@ def test_the_nearest_code_by_brute_force(normal):
     z, codes = normal(B, T, D), normal(V, D)
     codes = codes.at[6].set(codes[2])
     far = np.array(
-        [[[((z[b, t] - codes[k]) ** 2).sum() for k in range(V)] for t in range(T)] for b in range(B)]
+        [
+            [[((z[b, t] - codes[k]) ** 2).sum() for k in range(V)] for t in range(T)]
+            for b in range(B)
+        ]
     )
     np.testing.assert_allclose(vq.squared_distances(z, codes), far, rtol=1e-4, atol=1e-5)
     found = np.asarray(vq.nearest_code(z, codes))
     np.testing.assert_array_equal(found, far.argmin(-1))
     np.testing.assert_array_equal(vq.nearest_code(codes, codes), [0, 1, 2, 3, 4, 5, 2])
-    assert float(vq.squared_distances(codes * 1e3, codes * 1e3).min()) >= 0  # never below, by rounding
+    assert (
+        float(vq.squared_distances(codes * 1e3, codes * 1e3).min()) >= 0
+    )  # never below, by rounding
 
 
 def test_gradients_pass_a_code_as_if_it_were_not_there(normal):
@@ -63,7 +68,9 @@ def test_averages_follow_what_codes_stand_for(normal):
     np.testing.assert_allclose(vq.codes_of(after), expected, rtol=1e-5)
     means = vq.lloyd_step(z, codes)
     used = np.asarray(counts) > 0
-    np.testing.assert_allclose(vq.codes_of(vq.moved(book, counts, sums, 0.0))[used], means[used], rtol=1e-5)
+    np.testing.assert_allclose(
+        vq.codes_of(vq.moved(book, counts, sums, 0.0))[used], means[used], rtol=1e-5
+    )
     np.testing.assert_array_equal(means[3], codes[3])  # nobody's: it stays
     assert not used[3]
 
@@ -80,7 +87,8 @@ def test_k_means_finds_clusters_that_are_there():
 
 
 @pytest.mark.parametrize(
-    ("counts", "value"), [([4, 4, 4, 4], 4.0), ([0, 9, 0], 1.0), ([1, 1, 0, 2], 2**1.5), ([0, 0], 1)]
+    ("counts", "value"),
+    [([4, 4, 4, 4], 4.0), ([0, 9, 0], 1.0), ([1, 1, 0, 2], 2**1.5), ([0, 0], 1)],
 )
 def test_perplexity_counts_the_codes_in_use(counts, value):
     """Eq. (5) by hand: entropies log 4, 0, (1 + ½) log 2; none used at all: 1."""

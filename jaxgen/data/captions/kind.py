@@ -69,7 +69,9 @@ def captioned_digits() -> tuple[Images, Images, str]:
         texts = [FORMS[i % len(FORMS)].format(NAMES[value]) for i, value in enumerate(label)]
         caption = np.stack([language.encode(text) for text in texts])
         image = part.arrays["image"]
-        return Images({"image": image, "caption": caption, "attributes": label[:, None]}, part.levels)
+        return Images(
+            {"image": image, "caption": caption, "attributes": label[:, None]}, part.levels
+        )
 
     train, test = digits()
     return captioned(train), captioned(test), "digits"

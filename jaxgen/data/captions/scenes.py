@@ -60,8 +60,8 @@ class Language:
         if unknown:
             plural = "words" if len(unknown) > 1 else "word"
             raise UserError(
-                f"The prompt has the {plural} {', '.join(map(repr, unknown))}, which no caption had: use "
-                f"{', '.join(self.words)}."
+                f"The prompt has the {plural} {', '.join(map(repr, unknown))}, which no caption had: "
+                f"use {', '.join(self.words)}."
             )
         if not 0 < len(said) <= self.length:
             raise UserError(
@@ -86,9 +86,7 @@ class Language:
         return found
 
 
-def is_shown(
-    attributes: Int[np.ndarray, "n A"], readings: Int[np.ndarray, "M A"]
-) -> np.ndarray:
+def is_shown(attributes: Int[np.ndarray, "n A"], readings: Int[np.ndarray, "M A"]) -> np.ndarray:
     """Which images [n], of which these attributes were read, show what a caption's readings say."""
     same = (attributes[:, None] == readings[None]) | (readings[None] < 0)
     return same.all(-1).any(-1)

@@ -1,7 +1,7 @@
 """Scenes of one or two coloured shapes on a grey ground, with what is said of them.
 
-An image of 32 × 32 has four cells of 16 × 16; a thing lies in one of them, moved by a pixel at most, in a
-colour of some brightness. The ground is grey, darker on one side than on the other. HELD_OUT lists
+An image of 32 × 32 has four cells of 16 × 16; a thing lies in one of them, moved by a pixel at most. The
+ground is grey, darker on one side than on the other. HELD_OUT lists
 combinations of colour, shape and size that no training scene has, though each has their parts in other
 combinations: whether a model can draw them shows what it has composed.
 """
@@ -26,7 +26,6 @@ SIDE, CELL, FINE = 32, 16, 4
 RADII = (3.6, 6.2)
 """Of small and large, in pixels."""
 RGB = np.array([[1, 0.15, 0.1], [0.1, 0.85, 0.15], [0.2, 0.3, 1], [1, 0.9, 0.1]])
-BRIGHTNESS = np.array([0.7, 0.8, 0.9, 1.0])
 HELD_OUT = (("red", "triangle", "small"), ("green", "square", "large"), ("blue", "circle", "small"),
             ("yellow", "triangle", "large"))  # fmt: skip
 _HELD = np.array(
@@ -92,10 +91,9 @@ def _is_held(things: Int[np.ndarray, "... 3"]) -> np.ndarray:
 def render(attributes: Int[np.ndarray, "n A"], rng: np.random.Generator) -> np.ndarray:
     """uint8 [n, 32, 32, 3]: the scenes of `scenes.in_cells`, places and light drawn from rng."""
     count, cells, table = len(attributes), attributes.reshape(-1, 4, 3), _sprites()
-    light = rng.uniform(0.02, 0.4, (count, 3)).astype(np.float32)
+    light = rng.uniform(0.02, 0.35, (count, 3)).astype(np.float32)
     moves = rng.integers(0, 9, (count, 4))
-    brightness = BRIGHTNESS[rng.integers(0, len(BRIGHTNESS), (count, 4))]
-    colours = (RGB[cells[..., 0] - 1] * brightness[..., None]).astype(np.float32)
+    colours = RGB[cells[..., 0] - 1].astype(np.float32)
     image = np.empty((count, SIDE, SIDE, 3), np.uint8)
     for first in range(0, count, 500):  # pieces that a cache holds
         part = slice(first, first + 500)
@@ -116,7 +114,9 @@ def _drawn(cells, light, moves, colours, table) -> np.ndarray:
         cover = table[shape, size, moves[there, cell]][..., None]
         rows, columns = (slice(CELL * k, CELL * (k + 1)) for k in divmod(cell, 2))
         under = image[there, rows, columns]
-        image[there, rows, columns] = under + cover * (255 * colours[there, cell, None, None] - under)
+        image[there, rows, columns] = under + cover * (
+            255 * colours[there, cell, None, None] - under
+        )
     return np.rint(image).astype(np.uint8)
 
 

@@ -5,7 +5,7 @@ each step sees an image as it is or mirrored, moved by a few pixels.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -41,7 +41,6 @@ def make_classifier_loss(
     The model makes logits (B, V) of images and keys for its dropout. Beside the loss its metrics have
     the accuracy, both on images as `augmented` leaves them.
     """
-
     reading = reading or ONE_CLASS
 
     def loss(params, extra, batch, keys):
@@ -95,7 +94,7 @@ def of_attributes(sizes: Sequence[int]) -> Reading:
     ends = [0, *accumulate(sizes)]
 
     def parts(logits, answers):
-        pairs = zip(ends, ends[1:], strict=False)
+        pairs = pairwise(ends)
         return [(logits[:, low:high], answers[:, i]) for i, (low, high) in enumerate(pairs)]
 
     def nats(logits, answers):

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from jaxgen.families.text_image.family import TextToImage
 
 
-def build_task(
-    experiment: TextToImage, spec: CaptionSpec, trained: Mapping[str, Trained]
-) -> Task:
+def build_task(experiment: TextToImage, spec: CaptionSpec, trained: Mapping[str, Trained]) -> Task:
     """The functions that train and try the model."""
     codec = make_codec(trained["codes"], experiment.codes.run, spec.shape)
     words, text_len = spec.vocab_size, spec.words.length
@@ -60,9 +58,7 @@ def build_task(
         spec.words.encode(experiment.sampling.prompt)  # refused before anything is restored
     return one_player(
         init,
-        make_text_image_loss(
-            model, codec, words, experiment.text_dropout, experiment.text_weight
-        ),
+        make_text_image_loss(model, codec, words, experiment.text_dropout, experiment.text_weight),
         make_optimizer(experiment.optimizer),
         **experiment.step_options,
         evaluate=make_text_image_evaluation(experiment, model, codec, spec, draw, judge),
@@ -78,6 +74,6 @@ def _check_judge(judge: Any, experiment: TextToImage, spec: CaptionSpec) -> None
     found = judge(jnp.zeros((1, *spec.shape)))[1].shape[1]
     if found != sum(spec.attributes):
         raise UserError(
-            f"--judge.run {experiment.judge.run} tells {found} classes apart, and the captions of --data "
-            f"{experiment.data} speak of {sum(spec.attributes)}: name a run on such data."
+            f"--judge.run {experiment.judge.run} tells {found} classes apart, and the captions of "
+            f"--data {experiment.data} speak of {sum(spec.attributes)}: name a run on such data."
         )

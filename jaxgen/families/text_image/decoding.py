@@ -40,7 +40,7 @@ def make_drawing(
 
     @jax.jit
     def draw_chunk(params, keys, text, given):
-        B, T = text.shape
+        T = text.shape[1]
         start = jnp.concatenate([text, jnp.full_like(text, NO_WORD)]) if guided else text
         tokens = jnp.concatenate([start, both(num_words + given)], axis=1)
         cache = model.empty_cache(tokens.shape[0], T + length)

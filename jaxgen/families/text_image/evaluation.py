@@ -25,7 +25,7 @@ def make_text_image_evaluation(
     settings: Any, model: nn.Module, codec: Codec, spec: CaptionSpec, draw: Callable,
     judge: Callable | None,
 ) -> Callable:  # fmt: skip
-    """`evaluate(weights, dataset)`: `loss`, `text_nats`, `image_nats` a token; and with a judge:
+    """`evaluate(weights, dataset)`: `loss`, `text_nats`, `image_nats` a token, and a judge's verdict.
 
     `as_asked`, the share of `judge_samples` images of held-out captions, drawn once each, that it reads
     as asked in every attribute; of captions with one attribute `worst_class`; where some combinations
@@ -72,13 +72,20 @@ def judged(judge: Callable, images: np.ndarray, asked: Any, spec: CaptionSpec) -
 
     def right(images):
         read = read_attributes(judge(images)[1], spec.attributes)
-        return np.array([is_shown(own[None], want)[0] for own, want in zip(read, wanted, strict=True)])
+        return np.array(
+            [is_shown(own[None], want)[0] for own, want in zip(read, wanted, strict=True)]
+        )
 
     drawn = right(images)
-    metrics = {"as_asked": float(drawn.mean()), "judge_on_real": float(right(asked["image"]).mean())}
+    metrics = {
+        "as_asked": float(drawn.mean()),
+        "judge_on_real": float(right(asked["image"]).mean()),
+    }
     if len(spec.attributes) == 1:
         value = asked["attributes"][:, 0]
-        metrics["worst_class"] = float(min(drawn[value == each].mean() for each in np.unique(value)))
+        metrics["worst_class"] = float(
+            min(drawn[value == each].mean() for each in np.unique(value))
+        )
     for name, each in (("seen", 0), ("held_out", 1)):
         if (asked.get("held_out", np.zeros(0)) == each).any():
             metrics[f"as_asked_{name}"] = float(drawn[asked["held_out"] == each].mean())

@@ -46,5 +46,7 @@ def best_of(
     count, candidates = images.shape[:2]
     _, logits = judge(images.reshape(-1, *images.shape[2:]))
     logits = logits.reshape(count, candidates, -1)
-    scores = [caption_score(each, attributes, own) for each, own in zip(logits, readings, strict=True)]
+    scores = [
+        caption_score(each, attributes, own) for each, own in zip(logits, readings, strict=True)
+    ]
     return images[np.arange(count), np.argmax(scores, axis=1)]

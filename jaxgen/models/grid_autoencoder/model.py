@@ -2,8 +2,8 @@
 
 (1) encoder: x_l = relu(x_{l-1} * k_l + b_l), strides of 2;  then residual blocks;  z = relu(x) * k + b
 (2) a block: x + (relu(relu(x) * k_3) * k_1), kernels of 3 x 3 and 1 x 1
-(3) decoder: y = q * k + b;  then residual blocks;  y_l = relu(y_{l-1}) *ᵀ k_l + b_l, each twice as large,
-    the last one the image
+(3) decoder: y = q * k + b;  then residual blocks;  y_l = relu(y_{l-1}) *ᵀ k_l + b_l, each twice as
+    large, the last one the image
 
 van den Oord et al. 2017, "Neural discrete representation learning", section 4.1,
 https://arxiv.org/abs/1711.00937. An image is B·height·width·C, a grid B·I·J.
@@ -91,8 +91,8 @@ class GridAutoencoder(nn.Module):
 
     def __call__(self, image: Float[Array, "B height width C"]) -> Float[Array, "B height width C"]:
         """Creates every parameter; decodes a grid of zeros, which no feature reaches."""
-        I, J = self.encoder(image).shape[1:3]
-        return self.decoder(jnp.zeros((image.shape[0], I, J, self.config.code_size)))
+        shape = (*self.encoder(image).shape[:3], self.config.code_size)
+        return self.decoder(jnp.zeros(shape))
 
     def encode(self, image: Float[Array, "B height width C"]) -> Float[Array, "B I J outputs"]:
         """Eq. (1)."""

@@ -126,10 +126,18 @@ def test_digits_are_captioned_in_words():
 @pytest.mark.parametrize(
     ("language", "prompt", "message"),
     [
-        ("digits", "a purple eleven", "The prompt has the words 'purple', 'eleven', which no caption had"),
+        (
+            "digits",
+            "a purple eleven",
+            "The prompt has the words 'purple', 'eleven', which no caption had",
+        ),
         ("digits", "", "The prompt has 0 words: give 1 to 3"),
         ("digits", "the digit a seven", "The prompt has 4 words: give 1 to 3"),
-        ("shapes", "a small pink circle", "word 'pink', which no caption had: use a, small, large, red"),
+        (
+            "shapes",
+            "a small pink circle",
+            "word 'pink', which no caption had: use a, small, large, red",
+        ),
     ],
 )
 def test_what_no_caption_says_is_refused(language, prompt, message):

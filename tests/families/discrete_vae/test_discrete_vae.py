@@ -149,7 +149,9 @@ def test_apply_goes_to_codes_and_back():
 
 
 def test_the_temperature_falls_by_equal_factors():
-    experiment = replace(EXPERIMENT, quantiser="gumbel", temperature_steps=4, temperature_end=0.0625)
+    experiment = replace(
+        EXPERIMENT, quantiser="gumbel", temperature_steps=4, temperature_end=0.0625
+    )
     data = experiment.load()
     task = experiment.build(data.spec)
     state, step = jax.jit(task.init)(jax.random.key(0)), jax.jit(task.step)

@@ -18,14 +18,17 @@ def relu(x):
 
 
 def convolve(x, own, stride=1):
-    return convolution.literal(jnp.asarray(x), own["kernel"], stride) + own["bias"].reshape(1, 1, 1, -1)
+    return convolution.literal(jnp.asarray(x), own["kernel"], stride) + own["bias"].reshape(
+        1, 1, 1, -1
+    )
 
 
 def block(x, own):
     return x + convolve(relu(convolve(relu(x), own["near"])), own["out"])
 
 
-def test_both_halves_layer_by_layer(random_params, normal=np.random.default_rng(0)):
+def test_both_halves_layer_by_layer(random_params):
+    normal = np.random.default_rng(0)
     model = CONFIG.make(SHAPE, OUTPUTS)
     image = jnp.asarray(normal.standard_normal((B, *SHAPE)), jnp.float32)
     params = random_params(model, image)
