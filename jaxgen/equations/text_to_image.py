@@ -4,7 +4,7 @@ Ramesh et al. 2021, "Zero-shot text-to-image generation" (DALL-E), https://arxiv
     (1) p(text, image) = Π_t p(y_t | y_<t),  y the text's tokens and then the image's       section 2.2
     (2) L = (w_text L_text + w_image L_image) / (w_text + w_image)      section 2.2: weights 1/8 and 7/8
 Gafni et al. 2022, "Make-A-Scene", section 3.4, https://arxiv.org/abs/2203.13131
-    (3) l_w = l_u + w (l_c − l_u): logits under the text and under none, which dropped texts teach
+    (3) l_w = l_u + w (l_c − l_u): logits l_c under the text, l_u under none
 
 L_text and L_image are means over the tokens of each part, in nats. w = 1 is the model as it is, 0 the one
 that is told nothing; beyond 1 what the text says of the next token is exaggerated. (3) on logits and on

@@ -13,7 +13,7 @@ class GridAutoencoderConfig(ModelConfig):
 
     channels: tuple[int, ...] = (64,)
     """Of the encoder's convolutions, each of which halves height and width; the decoder's are these
-    the other way round. (64,) makes 8 x 8 pixels a grid of 4 x 4, (64, 64) makes 32 x 32 one of 8 x 8."""
+    the other way round. (64,) makes of 8 x 8 pixels 4 x 4 places, (64, 64) of 32 x 32 pixels 8 x 8."""
     num_blocks: int = 1
     """Residual blocks at the grid's resolution, in each half."""
     kernel_size: int = 4

@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_refused(change, message, trained):
 
 def test_runs_that_are_of_no_use_are_refused(trained):
     spec = EXPERIMENT.load().spec
-    with pytest.raises(UserError, match="codes.run is empty"):
+    with pytest.raises(UserError, match=r"codes\.run is empty"):
         EXPERIMENT.build(spec, {})
     with pytest.raises(UserError, match="is no run of a discrete autoencoder"):
         EXPERIMENT.build(spec, {"codes": trained["judge"]})
