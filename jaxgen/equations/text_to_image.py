@@ -1,8 +1,8 @@
 """Text to image as a sequence: the text's tokens, then the image's.
 
 Ramesh et al. 2021, "Zero-shot text-to-image generation" (DALL-E), https://arxiv.org/abs/2102.12092
-    (1) p(text, image) = Π_t p(y_t | y_<t),  y the text's tokens and then the image's       section 2.2
-    (2) L = (w_text L_text + w_image L_image) / (w_text + w_image)      section 2.2: weights 1/8 and 7/8
+    (1) p(text, image) = Π_t p(y_t | y_<t),  y the text's tokens and then the image's     section 2.2
+    (2) L = (w_text L_text + w_image L_image) / (w_text + w_image)      section 2.2: 1/8 and 7/8
 Gafni et al. 2022, "Make-A-Scene", section 3.4, https://arxiv.org/abs/2203.13131
     (3) l_w = l_u + w (l_c − l_u): logits l_c under the text, l_u under none
 

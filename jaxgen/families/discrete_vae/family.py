@@ -129,14 +129,15 @@ class DiscreteVAE(OfImages):
 
     def _save_reconstructions(self, apply: Any, weights: Any, path: Any) -> Any:
         """Held-out images, each with what its codes tell at its right."""
+        import jax.numpy as jnp
         import numpy as np
 
         from jaxgen.metrics.pictures import save_grid
 
         test = self.load().test.sampled(self.sampling.count)
         image = test.take(test.arrays, np.arange(test.num_examples))["image"]
-        decoded = np.clip(np.asarray(apply(weights, image)), 0, 1)
-        return save_grid(np.concatenate([image, decoded], axis=2), path)
+        decoded = jnp.clip(apply(weights, jnp.asarray(image)), 0, 1)
+        return save_grid(jnp.concatenate([image, decoded], axis=2), path)
 
     def costs(self, spec: Any) -> Table:
         """What one training step costs, row by row."""

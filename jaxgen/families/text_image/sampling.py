@@ -50,9 +50,8 @@ def sample_prompt(
     """The images of a prompt as a grid, or of as many held-out captions, each under its words."""
     if sampling.prompt is not None:
         captions = [sampling.prompt] * sampling.count
-        return save_grid(
-            draw_images(draw, codec, spec, judge, sampling, params, key, captions), path
-        )
+        images = draw_images(draw, codec, spec, judge, sampling, params, key, captions)
+        return save_grid(jnp.asarray(images), path)
     rows = held_out(sampling.count)
     captions = [spec.words.decode(row) for row in rows]
     images = draw_images(draw, codec, spec, judge, sampling, params, key, captions)

@@ -16,7 +16,7 @@ from jaxgen.data import ImageSpec
 from jaxgen.devices.choose import make_plan
 from jaxgen.errors import UserError
 from jaxgen.families.discrete_vae.family import DiscreteVAE
-from jaxgen.families.discrete_vae.quantisers import VectorQuantiser
+from jaxgen.families.discrete_vae.quantisers import GumbelQuantiser, VectorQuantiser
 from jaxgen.models.grid_autoencoder.config import GridAutoencoderConfig
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.metrics import to_floats
@@ -149,18 +149,24 @@ def test_apply_goes_to_codes_and_back():
 
 
 def test_the_temperature_falls_by_equal_factors():
-    experiment = replace(
-        EXPERIMENT, quantiser="gumbel", temperature_steps=4, temperature_end=0.0625
-    )
-    data = experiment.load()
-    task = experiment.build(data.spec)
-    state, step = jax.jit(task.init)(jax.random.key(0)), jax.jit(task.step)
-    batch = jax.tree.map(jnp.asarray, data.train.take(data.train.arrays, ROWS[0]))
-    found = []
-    for _ in range(6):
-        state, metrics = step(state, batch)
-        found.append(to_floats(metrics)["temperature"])
-    np.testing.assert_allclose(found, [1, 0.5, 0.25, 0.125, 0.0625, 0.0625], rtol=1e-5)
+    """And the decoder hears one code where the draw is hard, a blend of them where it is not."""
+    features = jnp.asarray(np.random.default_rng(0).standard_normal((B, 1, 2, 3)), jnp.float32)
+    for hard in (True, False):
+        quantiser = GumbelQuantiser(3, 2, 1.0, 0.0625, 4, hard, kl_weight=2.0)
+        params, extra = quantiser.init(jax.random.key(0))
+        train, temperatures = jax.jit(quantiser.train), []
+        for step in range(6):
+            found = train(params, extra, features, jax.random.split(jax.random.key(step), B))
+            extra = found.extra
+            temperatures.append(float(found.others["temperature"]))
+        np.testing.assert_allclose(temperatures, [1, 0.5, 0.25, 0.125, 0.0625, 0.0625], rtol=1e-5)
+        far = np.linalg.norm(found.grid[..., None, :] - params["codes"], axis=-1).min(-1)
+        assert (far.max() < 1e-5) == hard
+        assert float(found.counts.sum()) == 2 * B
+        p = np.exp(np.asarray(features, np.float64))
+        p /= p.sum(-1, keepdims=True)
+        kl = (p * np.log(3 * p)).sum((1, 2, 3))
+        np.testing.assert_allclose(found.price, 2.0 * kl, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,9 @@ def trained():
     return {"codes": Trained(codes, weights, spec), "judge": Trained(judge, Weights({}), spec)}
 
 
-EXPERIMENT = TextToImage(judge_samples=6, model=replace(CONFIG, max_seq_len=19), batch_size=4)
+EXPERIMENT = TextToImage(
+    judge_samples=6, model=replace(CONFIG, max_seq_len=19, num_layers=1), batch_size=4
+)
 
 
 def test_it_is_judged_by_what_the_captions_ask(trained):
