@@ -6,7 +6,7 @@ Ramesh et al. 2021, "Zero-shot text-to-image generation" (DALL-E), https://arxiv
 Gafni et al. 2022, "Make-A-Scene", section 3.4, https://arxiv.org/abs/2203.13131
     (3) l_w = l_u + w (l_c − l_u): logits l_c under the text, l_u under none
 
-L_text and L_image are means over the tokens of each part, in nats. w = 1 is the model as it is, 0 the one
+L_text and L_image are means over the tokens of each part, in nats. w = 1 is the model as it is, 0 one
 that is told nothing; beyond 1 what the text says of the next token is exaggerated. (3) on logits and on
 log-probabilities is one distribution: they differ by a number that all tokens share.
 

@@ -1,6 +1,6 @@
 """A vector-quantised autoencoder of the 8x8 digits."""
 
-from jaxgen.experiments.preset import Preset
+from jaxgen.experiments.preset import Expected, Preset
 from jaxgen.families.discrete_vae.family import DiscreteVAE
 from jaxgen.models.grid_autoencoder.config import GridAutoencoderConfig
 from jaxgen.training.config import OptimizerConfig
@@ -10,7 +10,9 @@ PRESET = Preset(
     papers=("van den Oord et al. 2017 (VQ-VAE)", "Dhariwal et al. 2020 (codes revived)"),
     notes="eval/loss: nats an image under a Gaussian around the decoder's mean and uniform codes. "
     "--quantiser gumbel makes it the discrete VAE of DALL-E.",
+    expected={"eval/psnr": Expected(22.4, 0.5), "eval/perplexity": Expected(56, 6)},
     minutes=1.0,
+    source="seed 0 here",
     experiment=DiscreteVAE(
         steps=1500,
         batch_size=64,
