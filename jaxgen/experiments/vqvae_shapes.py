@@ -10,18 +10,18 @@ PRESET = Preset(
     papers=("van den Oord et al. 2017 (VQ-VAE)", "Dhariwal et al. 2020 (codes revived)"),
     notes="eval/loss: nats an image under a Gaussian around the decoder's mean and uniform codes. "
     "It sees no combination that is held out.",
-    minutes=5.0,
+    minutes=3.0,
     experiment=CaptionedVAE(
-        steps=1500,
+        steps=900,
         batch_size=32,
         data="shapes",
         model=GridAutoencoderConfig(channels=(32, 64), num_codes=128, code_size=16),
         optimizer=OptimizerConfig(
-            learning_rate=2e-3, schedule="cosine", decay_steps=1500, warmup_steps=50
+            learning_rate=2e-3, schedule="cosine", decay_steps=900, warmup_steps=50
         ),
         log_every=100,
-        checkpoint_every=750,
-        eval_every=1500,
+        checkpoint_every=450,
+        eval_every=900,
         steps_per_dispatch=1,
     ),
 )

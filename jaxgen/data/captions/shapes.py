@@ -1,7 +1,7 @@
 """Scenes of one or two coloured shapes on a grey ground, with what is said of them.
 
-An image of 32 × 32 has four cells of 16 × 16; a thing lies in one of them, moved by a pixel at most. The
-ground is grey, darker on one side than on the other. HELD_OUT lists
+An image of 32 × 32 has four cells of 16 × 16; a thing lies in the middle of one. The ground is grey,
+darker on one side than on the other. HELD_OUT lists
 combinations of colour, shape and size that no training scene has, though each has their parts in other
 combinations: whether a model can draw them shows what it has composed.
 """
@@ -89,19 +89,18 @@ def _is_held(things: Int[np.ndarray, "... 3"]) -> np.ndarray:
 
 
 def render(attributes: Int[np.ndarray, "n A"], rng: np.random.Generator) -> np.ndarray:
-    """uint8 [n, 32, 32, 3]: the scenes of `scenes.in_cells`, places and light drawn from rng."""
+    """uint8 [n, 32, 32, 3]: the scenes of `scenes.in_cells`, the light drawn from rng."""
     count, cells, table = len(attributes), attributes.reshape(-1, 4, 3), _sprites()
     light = rng.uniform(0.02, 0.35, (count, 3)).astype(np.float32)
-    moves = rng.integers(0, 9, (count, 4))
     colours = RGB[cells[..., 0] - 1].astype(np.float32)
     image = np.empty((count, SIDE, SIDE, 3), np.uint8)
     for first in range(0, count, 500):  # pieces that a cache holds
         part = slice(first, first + 500)
-        image[part] = _drawn(cells[part], light[part], moves[part], colours[part], table)
+        image[part] = _drawn(cells[part], light[part], colours[part], table)
     return image
 
 
-def _drawn(cells, light, moves, colours, table) -> np.ndarray:
+def _drawn(cells, light, colours, table) -> np.ndarray:
     """A few scenes: the ground from light [n, 3], over it each cell's sprite in its colour."""
     along = np.linspace(0, 1, SIDE, dtype=np.float32)
     corner, below, beside = (light[:, k, None] for k in range(3))
@@ -111,7 +110,7 @@ def _drawn(cells, light, moves, colours, table) -> np.ndarray:
     for cell in range(4):
         there = np.flatnonzero(cells[:, cell, 0])
         _, shape, size = (cells[there, cell] - 1).T
-        cover = table[shape, size, moves[there, cell]][..., None]
+        cover = table[shape, size][..., None]
         rows, columns = (slice(CELL * k, CELL * (k + 1)) for k in divmod(cell, 2))
         under = image[there, rows, columns]
         image[there, rows, columns] = under + cover * (
@@ -120,19 +119,18 @@ def _drawn(cells, light, moves, colours, table) -> np.ndarray:
     return np.rint(image).astype(np.uint8)
 
 
-def _sprites() -> Float[np.ndarray, "shapes sizes moves side side"]:
-    """How much of each pixel a shape covers, at each of nine places around the cell's middle."""
+def _sprites() -> Float[np.ndarray, "shapes sizes side side"]:
+    """How much of each pixel of a cell a shape covers."""
     fine = (np.arange(CELL * FINE) + 0.5) / FINE - CELL / 2
-    table = np.zeros((len(SHAPES), len(SIZES), 9, CELL, CELL), np.float32)
+    y, x = np.meshgrid(fine, fine, indexing="ij")
+    table = np.zeros((len(SHAPES), len(SIZES), CELL, CELL), np.float32)
     for size, radius in enumerate(RADII):
-        for move in range(9):
-            y, x = np.meshgrid(fine - move // 3 + 1, fine - move % 3 + 1, indexing="ij")
-            half = 0.88 * radius
-            inside = (
-                x**2 + y**2 <= radius**2,
-                np.maximum(np.abs(x), np.abs(y)) <= half,
-                (np.abs(y) <= half) & (np.abs(x) <= half * (y + half) / (2 * half)),
-            )
-            for shape, part in enumerate(inside):
-                table[shape, size, move] = part.reshape(CELL, FINE, CELL, FINE).mean((1, 3))
+        half = 0.88 * radius
+        inside = (
+            x**2 + y**2 <= radius**2,
+            np.maximum(np.abs(x), np.abs(y)) <= half,
+            (np.abs(y) <= half) & (np.abs(x) <= (y + half) / 2),
+        )
+        for shape, part in enumerate(inside):
+            table[shape, size] = part.reshape(CELL, FINE, CELL, FINE).mean((1, 3))
     return table
