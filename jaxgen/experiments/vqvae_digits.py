@@ -10,7 +10,7 @@ PRESET = Preset(
     papers=("van den Oord et al. 2017 (VQ-VAE)", "Dhariwal et al. 2020 (codes revived)"),
     notes="eval/loss: nats an image under a Gaussian around the decoder's mean and uniform codes. "
     "--quantiser gumbel makes it the discrete VAE of DALL-E.",
-    expected={"eval/psnr": Expected(22.4, 0.5), "eval/perplexity": Expected(56, 6)},
+    expected={"eval/psnr": Expected(22.4, 0.5), "eval/perplexity": Expected(56.0, 6.0)},
     minutes=1.0,
     source="seed 0 here",
     experiment=DiscreteVAE(
