@@ -1,6 +1,6 @@
 """A classifier of what is in each cell of a scene of coloured shapes."""
 
-from jaxgen.experiments.preset import Preset
+from jaxgen.experiments.preset import Expected, Preset
 from jaxgen.families.classifier.family import AttributeClassifier
 from jaxgen.models.convnet.config import ConvNetConfig
 from jaxgen.training.config import OptimizerConfig
@@ -10,7 +10,9 @@ PRESET = Preset(
     papers=("Springenberg et al. 2015 (strides, no pooling)",),
     notes="Learns from real renderings alone, of all combinations, and judges what other models draw. "
     "eval/accuracy counts a scene only where every attribute is right.",
-    minutes=2.0,
+    expected={"eval/accuracy": Expected(0.999, 0.003)},
+    minutes=1.0,
+    source="seed 0 here",
     experiment=AttributeClassifier(
         steps=1000,
         batch_size=64,

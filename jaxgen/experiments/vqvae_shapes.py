@@ -1,6 +1,6 @@
 """A vector-quantised autoencoder of scenes of coloured shapes."""
 
-from jaxgen.experiments.preset import Preset
+from jaxgen.experiments.preset import Expected, Preset
 from jaxgen.families.discrete_vae.family import CaptionedVAE
 from jaxgen.models.grid_autoencoder.config import GridAutoencoderConfig
 from jaxgen.training.config import OptimizerConfig
@@ -9,8 +9,11 @@ PRESET = Preset(
     summary="Scenes of coloured shapes, 32 x 32, as 8 x 8 codes out of 128 (VQ-VAE).",
     papers=("van den Oord et al. 2017 (VQ-VAE)", "Dhariwal et al. 2020 (codes revived)"),
     notes="eval/loss: nats an image under a Gaussian around the decoder's mean and uniform codes. "
-    "It sees no combination that is held out.",
+    "It sees no combination that is held out. So far its codes lose much of what tells circles from "
+    "squares: classifier-shapes reads 0.77 of seen scenes right behind them, and 0.43 of the others.",
+    expected={"eval/psnr": Expected(28.0, 0.7), "eval/perplexity": Expected(88.0, 10.0)},
     minutes=3.0,
+    source="seed 0 here",
     experiment=CaptionedVAE(
         steps=900,
         batch_size=32,
