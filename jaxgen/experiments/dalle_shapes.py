@@ -11,8 +11,8 @@ PRESET = Preset(
     summary="Scenes from 'a small red circle left of a blue square', by words and codes.",
     papers=("Ramesh et al. 2021 (DALL-E)", "Gafni et al. 2022 (guidance of tokens)"),
     notes="Needs runs of vqvae-shapes and classifier-shapes. Half of what it is asked in the end has a "
-    "combination of colour, shape and size that no training image has. It cannot be better than the codes "
-    "of vqvae-shapes are; see there.",
+    "combination of colour, shape and size that no training image has. It is no better than the codes "
+    "of vqvae-shapes; see there.",
     minutes=8.0,
     experiment=TextToImage(
         steps=1500,
