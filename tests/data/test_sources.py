@@ -23,9 +23,9 @@ def fails(source, kind, message, **options):
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
     known = (
-        "arrayrecord:PATTERN, digits, effects, fashion-mnist, folder:DIR, grid, hidden-markov:SIZE, "
-        "idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, ring, "
-        "shakespeare, speech, text:FILE, tfds:NAME, tokens:FILE, vowels, wav:DIR"
+        "arrayrecord:PATTERN, captioned-digits, digits, effects, fashion-mnist, folder:DIR, grid, "
+        "hidden-markov:SIZE, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, ring, "
+        "shakespeare, shapes, shapes-all, speech, text:FILE, tfds:NAME, tokens:FILE, vowels, wav:DIR"
     )
     fails(
         "digit",
