@@ -160,7 +160,8 @@ def test_the_temperature_falls_by_equal_factors():
             extra = found.extra
             temperatures.append(float(found.others["temperature"]))
         np.testing.assert_allclose(temperatures, [1, 0.5, 0.25, 0.125, 0.0625, 0.0625], rtol=1e-5)
-        far = np.linalg.norm(found.grid[..., None, :] - params["codes"], axis=-1).min(-1)
+        grid, codes = np.asarray(found.grid), np.asarray(params["codes"])
+        far = np.linalg.norm(grid[..., None, :] - codes, axis=-1).min(-1)
         assert (far.max() < 1e-5) == hard
         assert float(found.counts.sum()) == 2 * B
         p = np.exp(np.asarray(features, np.float64))
