@@ -11,8 +11,8 @@ PRESET = Preset(
     summary="Scenes from 'a small red circle left of a blue square', by words and codes.",
     papers=("Ramesh et al. 2021 (DALL-E)", "Gafni et al. 2022 (guidance of tokens)"),
     notes="Needs runs of vqvae-shapes and classifier-shapes. Half of what it is asked in the end has a "
-    "combination of colour, shape and size that no training image has. So far it fails: after 1,000 steps "
-    "0.44 of seen scenes were right, 0 of the others; small circles and squares share codes.",
+    "combination of colour, shape and size that no training image has. So far it fails: after 1,000 "
+    "steps 0.44 of seen scenes were right, 0 of the others; small circles and squares share codes.",
     minutes=8.0,
     experiment=TextToImage(
         steps=1500,
