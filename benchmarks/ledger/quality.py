@@ -62,6 +62,8 @@ def reach(name: str, experiment: Any) -> dict[str, Any]:
 
     prepare_process()
     with tempfile.TemporaryDirectory() as root:
+        for beneath in experiment.stands_on.values():  # the runs that it needs, of those presets
+            runner.start(find_preset(beneath.run).experiment, beneath.run, Path(root), beneath.run)
         start = time.perf_counter()
         run = runner.start(experiment, name, Path(root), name)
         seconds = time.perf_counter() - start

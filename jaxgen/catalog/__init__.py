@@ -19,6 +19,7 @@ from jaxgen.catalog import (
     gan_variants,
     language,
     sound,
+    tokens,
     transformer,
     vae,
 )
@@ -32,22 +33,11 @@ __all__ = [
     "Verdict", "find",
 ]  # fmt: skip
 
+_FAMILIES = (
+    attention, gan, gan_variants, vae, bounds, language, transformer, diffusion, sound, tokens,
+)  # fmt: skip
 EQUATIONS: Mapping[str, Equation] = MappingProxyType(
-    {
-        equation.id: equation
-        for family in (
-            attention,
-            gan,
-            gan_variants,
-            vae,
-            bounds,
-            language,
-            transformer,
-            diffusion,
-            sound,
-        )
-        for equation in family.ENTRIES
-    }
+    {equation.id: equation for family in _FAMILIES for equation in family.ENTRIES}
 )
 PASSAGES: Mapping[str, Passage] = MappingProxyType(
     {passage.id: passage for passage in algorithms.PASSAGES}

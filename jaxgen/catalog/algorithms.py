@@ -110,7 +110,8 @@ PASSAGES = (
         wrong="DALL-E has no discriminator: a discrete VAE turns a picture into tokens, and an"
         " autoregressive transformer models the text's tokens followed by the picture's. The steps"
         " describe a GAN that is given the text.",
-        instead="Both are worth having, under their own names.",
+        instead="Codes for images (`tokens.distances`), then one model of text and codes"
+        " (`tokens.joint-loss`). A GAN that is given the text is another system, with its own name.",
         source="Ramesh et al. 2021 (DALL-E), https://arxiv.org/abs/2102.12092; Reed et al. 2016 (a GAN"
         " given a text), https://arxiv.org/abs/1605.05396",
     ),

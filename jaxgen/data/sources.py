@@ -2,6 +2,7 @@
 
 arrayrecord:PATTERN images: ArrayRecord files of pictures, or of tf.train.Example with them, as a
                     prepared set of tensorflow-datasets has them
+captioned-digits    captions: the digits, each with words such as "a seven"
 digits              images: 1,797 handwritten digits, 8 × 8; comes with the package
 effects             audio: clicks, noise and sweeps, half a second each, told apart by a label
 fashion-mnist       images: Fashion-MNIST, 28 × 28, where it is on this machine
@@ -15,6 +16,8 @@ random-tokens:SIZE  text: SIZE different tokens, independent and uniform, withou
 ring                points: a mixture of 8 Gaussians on a circle
 shakespeare         text: a million characters of plays, where they are on this machine
 text:FILE           text: a UTF-8 file
+shapes              captions: scenes of coloured shapes, some combinations only in the held-out part
+shapes-all          captions: the same with all combinations in both parts, for who is to judge
 speech              audio: 25 s of read English, where they are on this machine
 tfds:NAME           images, text or audio: a set of tensorflow-datasets
 tokens:FILE         text: tokens on disk, nanoGPT's .bin or what `jaxgen tokenize` writes

@@ -73,7 +73,7 @@ class Experiment(ABC):
     """Where the data comes from: images are arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR,
     idx:DIR, npz:FILE, tfds:NAME; text is python-reference, shakespeare, text:FILE, tokens:FILE,
     tfds:NAME, random-tokens:SIZE, hidden-markov:SIZE; points are ring, grid; sound is vowels,
-    effects, speech, wav:DIR, tfds:NAME."""
+    effects, speech, wav:DIR, tfds:NAME; captions are captioned-digits, shapes, shapes-all."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
     checkpoint_every: int | str = 500

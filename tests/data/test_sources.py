@@ -23,9 +23,9 @@ def fails(source, kind, message, **options):
 
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
     known = (
-        "arrayrecord:PATTERN, digits, effects, fashion-mnist, folder:DIR, grid, hidden-markov:SIZE, "
-        "idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, ring, "
-        "shakespeare, speech, text:FILE, tfds:NAME, tokens:FILE, vowels, wav:DIR"
+        "arrayrecord:PATTERN, captioned-digits, digits, effects, fashion-mnist, folder:DIR, grid, "
+        "hidden-markov:SIZE, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, ring, "
+        "shakespeare, shapes, shapes-all, speech, text:FILE, tfds:NAME, tokens:FILE, vowels, wav:DIR"
     )
     fails(
         "digit",
@@ -105,6 +105,7 @@ def test_every_folder_with_a_kind_is_one():
         == [
             "arrays",
             "audio",
+            "captions",
             "images",
             "points",
             "text",
@@ -117,14 +118,16 @@ def test_every_folder_with_a_kind_is_one():
         assert spec.to_json()["kind"] == name
         assert kind.spec_from_json(spec.to_json()) == spec
     named = [
-        name for kind in ("audio", "images", "points", "text") for name in find_kind(kind).sources
+        name
+        for kind in ("audio", "captions", "images", "points", "text")
+        for name in find_kind(kind).sources
     ]
     assert set(all_sources()) == set(named)
     fails(
         "digits",
         "image",
         "There is no kind of data 'image'; did you mean images? "
-        "(known are arrays, audio, images, points, text).",
+        "(known are arrays, audio, captions, images, points, text).",
     )
     with pytest.raises(ValueError, match="no kind of data 'sound'"):
         spec_from_json({"kind": "sound"})

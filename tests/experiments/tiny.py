@@ -37,6 +37,8 @@ def tiny(name: str) -> Experiment:
     if hasattr(experiment, "judge_draws"):
         changes |= {"judge_samples": 32, "judge_examples": 8, "judge_draws": 2}
         changes |= {"sampling": replace(experiment.sampling, count=4, num_steps=4)}
+    if hasattr(experiment, "text_dropout"):  # images that stand on a text and on two runs
+        changes |= {"judge_samples": 8, "sampling": replace(experiment.sampling, count=4)}
     return replace(experiment, **changes)
 
 
@@ -45,6 +47,9 @@ def train(name: str, root: Path) -> Path:
     if (root / name).exists():
         saved = reader.load_run(root / name)
         return runner.resume(saved, saved.experiment).folder
+    for beneath in tiny(name).stands_on.values():
+        if not (root / beneath.run).exists():
+            train(beneath.run, root)
     return runner.start(tiny(name), name, root, name).folder
 
 

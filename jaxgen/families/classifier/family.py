@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxgen.errors import UserError, check
-from jaxgen.families.base import OfImages, Trained
+from jaxgen.families.base import Experiment, OfImages, Trained
 from jaxgen.families.classifier.costs import classifier_step
 from jaxgen.models.base import ModelConfig
 from jaxgen.models.convnet.config import ConvNetConfig
@@ -15,7 +15,7 @@ from jaxgen.training.config import OptimizerConfig
 
 if TYPE_CHECKING:
     from jaxgen.costs.table import Table
-    from jaxgen.data import ImageSpec
+    from jaxgen.data import Data, ImageSpec
     from jaxgen.training.task import Task
 
 
@@ -47,7 +47,7 @@ class Classifier(OfImages):
         from jaxgen.training.state import Weights
         from jaxgen.training.task import one_player
 
-        model = self.model.make(self._num_classes(spec))
+        model, reading = self.model.make(self._num_classes(spec)), self._reading(spec)
         if self.shift >= min(spec.height, spec.width):
             raise UserError(
                 f"--shift {self.shift} moves images of {spec.height} x {spec.width} pixels out of "
@@ -59,10 +59,10 @@ class Classifier(OfImages):
 
         return one_player(
             lambda key: Weights(model.init(key, jnp.zeros((1, *spec.shape)))["params"]),
-            make_classifier_loss(model, flip=self.flip, shift=self.shift),
+            make_classifier_loss(model, flip=self.flip, shift=self.shift, reading=reading),
             make_optimizer(self.optimizer),
             **self.step_options,
-            evaluate=make_classifier_evaluation(model),
+            evaluate=make_classifier_evaluation(model, reading=reading),
             best="eval/loss",
             apply=apply,
         )
@@ -75,10 +75,38 @@ class Classifier(OfImages):
             flip=self.flip, ema=self.ema_decay is not None,
         )  # fmt: skip
 
-    def _num_classes(self, spec: ImageSpec) -> int:
+    def _reading(self, spec: Any) -> Any:
+        """What the logits are of."""
+        from jaxgen.families.classifier.objective import ONE_CLASS
+
+        return ONE_CLASS
+
+    def _num_classes(self, spec: Any) -> int:
         if spec.num_classes is None:
             raise UserError(
                 f"The data of --data {self.data} has no labels, which a classifier learns from: choose "
                 "a source with labels."
             )
         return spec.num_classes
+
+
+@dataclass(frozen=True)
+class AttributeClassifier(Classifier):
+    """A model of all that captions speak of: of several attributes, each with a few values."""
+
+    kind: ClassVar[str] = "captions"
+    data: str = "shapes-all"
+    """Where the data comes from: captioned-digits, shapes, shapes-all."""
+
+    def load(self) -> Data:
+        """The images and their captions."""
+        return Experiment.load(self)
+
+    def _reading(self, spec: Any) -> Any:
+        from jaxgen.families.classifier.objective import of_attributes
+
+        return of_attributes(spec.attributes)
+
+    def _num_classes(self, spec: Any) -> int:
+        """Of the logits of all attributes, side by side."""
+        return sum(spec.attributes)

@@ -6,7 +6,9 @@ each step sees an image as it is or mirrored, moved by a few pixels.
 In the catalogue: `lm.cross-entropy`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -20,19 +22,36 @@ from jaxgen.training.gradient import Aux
 from jaxgen.training.metrics import Mean
 
 
-def make_classifier_loss(model: nn.Module, *, flip: bool, shift: int) -> Callable:
-    """`loss(params, extra, batch, keys)`: nats of batch['label'] given batch['image'].
+class Reading(NamedTuple):
+    """What the logits are of.
+
+    Attributes:
+      name: of the batch's array that has the right answers. nats: (logits, answers) -> (B,).
+      right: (logits, answers) -> (B,), 1 where the likeliest answer, or each of them, is right.
+    """
+
+    name: str
+    nats: Callable
+    right: Callable
+
+
+def make_classifier_loss(
+    model: nn.Module, *, flip: bool, shift: int, reading: Reading | None = None
+) -> Callable:
+    """`loss(params, extra, batch, keys)`: nats of what is to be read off batch['image'].
 
     The model makes logits (B, V) of images and keys for its dropout. Beside the loss its metrics have
     the accuracy, both on images as `augmented` leaves them.
     """
+    reading = reading or ONE_CLASS
 
     def loss(params, extra, batch, keys):
         image_keys, dropout_keys = split_each(keys, 2)
         image = augmented(batch["image"], image_keys, flip=flip, shift=shift)
         logits = model.apply({"params": params}, image, dropout_keys)
-        nats = language.cross_entropy(logits, batch["label"])
-        metrics = {"loss": nats, "accuracy": is_right(logits, batch["label"])}
+        answers = batch[reading.name]
+        nats = reading.nats(logits, answers)
+        metrics = {"loss": nats, "accuracy": reading.right(logits, answers)}
         return nats.mean(), Aux({name: Mean.of(values) for name, values in metrics.items()}, extra)
 
     return loss
@@ -63,3 +82,27 @@ def augmented(
 def is_right(logits: Float[Array, "B V"], label) -> Float[Array, " B"]:
     """1 where the greatest logit is the label's, else 0."""
     return (jnp.argmax(logits, axis=-1) == label).astype(logits.dtype)
+
+
+ONE_CLASS = Reading("label", language.cross_entropy, is_right)
+"""One label an image."""
+
+
+def of_attributes(sizes: Sequence[int]) -> Reading:
+    """Several labels an image, each with its own logits, side by side; of `sizes` values.
+
+    Their nats are added, as those of independent answers; all of them have to be right.
+    """
+    ends = [0, *accumulate(sizes)]
+
+    def parts(logits, answers):
+        pairs = pairwise(ends)
+        return [(logits[:, low:high], answers[:, i]) for i, (low, high) in enumerate(pairs)]
+
+    def nats(logits, answers):
+        return sum(language.cross_entropy(*part) for part in parts(logits, answers))
+
+    def right(logits, answers):
+        return jnp.stack([is_right(*part) for part in parts(logits, answers)]).min(0)
+
+    return Reading("attributes", nats, right)

@@ -10,7 +10,12 @@ from jaxgen.data import Images, ImageSpec
 from jaxgen.errors import UserError
 from jaxgen.families.classifier.evaluation import make_classifier_evaluation
 from jaxgen.families.classifier.family import Classifier
-from jaxgen.families.classifier.objective import augmented, is_right, make_classifier_loss
+from jaxgen.families.classifier.objective import (
+    augmented,
+    is_right,
+    make_classifier_loss,
+    of_attributes,
+)
 from jaxgen.models.convnet.config import ConvNetConfig
 from jaxgen.training.metrics import to_floats
 from jaxgen.training.state import Weights
@@ -87,6 +92,17 @@ def test_an_image_s_draw_depends_on_its_own_key_alone():
     for i in range(2):
         alone = augmented(image[i : i + 1], own[i : i + 1], flip=True, shift=2)
         np.testing.assert_array_equal(both[i], alone[0])
+
+
+def test_attributes_are_read_each_from_its_own_logits():
+    """Of 3 and 2 values: nats are added, and all of them have to be right; by hand."""
+    logits = jnp.asarray([[0.0, 1.0, 2.0, 5.0, 3.0], [1.0, 0.0, 0.0, 0.0, 1.0]])
+    answers = jnp.asarray([[2, 0], [0, 0]])
+    reading = of_attributes((3, 2))
+    first = np.log(np.exp([0, 1, 2]).sum()) - 2 + np.log(1 + np.exp(-2))
+    second = np.log(np.e + 2) - 1 + np.log(1 + np.e)
+    np.testing.assert_allclose(reading.nats(logits, answers), [first, second], rtol=1e-5)
+    assert reading.right(logits, answers).tolist() == [1, 0]
 
 
 def test_it_applies_to_logits_or_to_the_features_beneath_them():
