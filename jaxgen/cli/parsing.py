@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 import shutil
+import sys
 import textwrap
 from typing import Annotated, Any
 
@@ -32,7 +33,7 @@ def parse(cls: type, args: list[str], prog: str, default=None):
 
 def parse_known(cls: type, args: list[str], prog: str, default=None):
     """As `parse`, but returns (dataclass, the arguments that it does not know)."""
-    stdout, stderr = io.StringIO(), io.StringIO()
+    stdout, stderr = _Captured(), _Captured()
     extra = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(stdout):
@@ -128,9 +129,20 @@ def _print_folded(text: str) -> None:
             print(textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False))
 
 
+class _Captured(io.StringIO):
+    """A stream that tyro takes for the terminal: it draws boxes of letters that this one has."""
+
+    @property
+    def encoding(self) -> str:
+        """The terminal's."""
+        return sys.__stdout__.encoding if sys.__stdout__ else "utf-8"
+
+
 def _first_sentence(box: str) -> str:
     """tyro frames its messages; the part above the first rule says what is wrong."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    rule = next((i for i, line in enumerate(lines) if line.startswith("──")), len(lines))
+    lines = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    if "│" not in box:  # in ASCII, where the title has a rule of its own
+        lines = lines[2:]
+    rule = next((i for i, line in enumerate(lines) if re.fullmatch("[─-]{2,}", line)), len(lines))
     sentence = " ".join(lines[:rule])
     return sentence if sentence.endswith(".") else sentence + "."

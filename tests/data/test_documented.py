@@ -7,7 +7,13 @@ from jaxgen.data.sources import find_kind, kind_names
 from jaxgen.experiments.registry import find_preset
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
-HEADINGS = {"images": "Images", "text": "Text", "points": "Points", "audio": "Sound"}
+HEADINGS = {
+    "images": "Images",
+    "text": "Text",
+    "points": "Points",
+    "audio": "Sound",
+    "captions": "Captions",
+}
 
 
 def test_every_source_has_a_row_with_an_example_that_is_of_its_kind():

@@ -1,4 +1,7 @@
-"""Held-out judgement of a discrete autoencoder: how well codes tell an image, and how many it uses."""
+"""Held-out judgement of a discrete autoencoder: how well codes tell an image, and how many it uses.
+
+In the catalogue: `tokens.perplexity`.
+"""
 
 import math
 from collections.abc import Callable

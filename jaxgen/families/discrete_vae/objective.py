@@ -4,6 +4,8 @@
     (2) −log p(x|q) + w KL(q(k|x) ‖ uniform)   drawn: Ramesh et al. 2021, section 2.1
 
 p(x|q) is a Gaussian with one fixed deviation for all pixels. In (1) the codebook follows averages.
+
+In the catalogue: `tokens.perplexity`, `vae.decoder`.
 """
 
 from collections.abc import Callable

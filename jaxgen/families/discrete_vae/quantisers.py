@@ -3,6 +3,8 @@
 Both ways have one surface: `init`, `train`, `codes`, `indices`. What a step changes without a gradient
 lies in `extra`: the number of steps, and with vectors the codebook's averages. It is the same on every
 device, since counts, sums and candidates are of the whole batch.
+
+In the catalogue: `tokens.commitment`, `tokens.gumbel-softmax`, `tokens.uniform-kl`.
 """
 
 from dataclasses import dataclass

@@ -2,6 +2,8 @@
 
 With a weight w ≠ 1 each image is two sequences: one behind its text and one behind none, which are given
 the same codes. Eq. (3) of `equations/text_to_image.py` says what the next one is drawn from.
+
+In the catalogue: `lm.sampling`, `tokens.guided-logits`.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Held-out judgement of a model of text and image: its loss, and whether it draws what it is asked."""
+"""Held-out judgement of a model of text and image: its loss, and whether it draws what it is asked.
+
+In the catalogue: `tokens.joint-loss`.
+"""
 
 from collections.abc import Callable
 from typing import Any

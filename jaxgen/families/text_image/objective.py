@@ -2,6 +2,8 @@
 
 Eqs. (1) and (2) of `equations/text_to_image.py`. The vocabulary has the words first and the codes behind
 them; each position is offered the logits of its own kind alone, since a text's length is known.
+
+In the catalogue: `lm.cross-entropy`, `tokens.joint-loss`.
 """
 
 from collections.abc import Callable

@@ -3,6 +3,8 @@
 A model has a latent_size, and methods `encode` (images to q(z₁|x)) and `decode` (z₁ to outputs). One of
 two layers has an upper_size too, and `encode_upper` (z₁ to q(z₂|z₁)), `decode_upper` (z₂ to p(z₁|z₂)).
 Eqs. are of `equations.bounds`.
+
+In the catalogue: `vae.decoder`, `vae.gaussian-kl`, `vae.reparameterisation`, `vae.sampled-kl`.
 """
 
 import functools

@@ -3,6 +3,9 @@
 Outputs are (B, X), or (B, X, O) where there are O numbers for each of the X pixels. Pixels are in
 [0, 1]: of V levels k / (V − 1). Densities of grey levels are not probabilities of them, and grow without
 bound as a variance falls.
+
+In the catalogue: `lm.cross-entropy`, `vae.decoder`, `vae.discretised-logistic`,
+`vae.reparameterisation`.
 """
 
 import math

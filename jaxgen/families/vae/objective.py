@@ -1,7 +1,7 @@
 """A VAE's losses: −ELBO (document 002, 4.2.3, sign corrected), and importance-weighted bounds.
 
-In the catalogue: `vae.gaussian-kl`, `vae.decoder`, `vae.encoder`, `vae.elbo`,
-`vae.reparameterisation`.
+In the catalogue: `vae.elbo`, `vae.free-bits`, `vae.importance-weighted`, `vae.log-weight`,
+`vae.objective`, `vae.reparameterisation`, `vae.sampled-kl`.
 """
 
 from collections.abc import Callable

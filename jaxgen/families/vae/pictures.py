@@ -1,4 +1,7 @@
-"""Pictures of a VAE and of its latents, one PNG each, as `--sampling.show` asks for them."""
+"""Pictures of a VAE and of its latents, one PNG each, as `--sampling.show` asks for them.
+
+In the catalogue: `vae.gaussian-kl`, `vae.reparameterisation`.
+"""
 
 from pathlib import Path
 from typing import Any
