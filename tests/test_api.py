@@ -30,7 +30,9 @@ ROOT = Path(__file__).parents[1]
 PROTOTYPE = ROOT / "docs" / "prototype.py"
 OFTEN = ("--log-every", "5", "--checkpoint-every", "100")
 TINY = {
-    "vae-digits": {"model": {"hidden_sizes": [7], "latent_size": 3}, "sampling": {"count": 4}},
+    "vae-digits": {
+        "model": {"hidden_sizes": [7], "latent_size": 3}, "sampling": {"count": 4}, "judge_samples": 0,
+    },
     "gan-digits": {
         "model": {"generator_sizes": (7,), "discriminator_sizes": (5,), "latent_size": 3},
         "sampling": {"count": 4},
@@ -111,7 +113,8 @@ def test_what_type_checkers_read_is_what_a_program_gets():
 
 def test_a_program_and_the_command_line_make_the_same_run(vae, root):
     flags = (
-        "--model.hidden-sizes 7 --model.latent-size 3 --sampling.count 4 --batch-size 8 --steps 4"
+        "--model.hidden-sizes 7 --model.latent-size 3 --sampling.count 4 --judge-samples 0"
+        " --batch-size 8 --steps 4"
     )
     cadence = "--log-every 1 --eval-every 4 --checkpoint-every 2"
     where = ["--runs", str(root), "--name", "command"]

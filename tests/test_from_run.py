@@ -24,7 +24,7 @@ from jaxgen.errors import UserError
 from jaxgen.experiments import registry
 from jaxgen.experiments.preset import Preset
 from jaxgen.families.base import FromRun
-from jaxgen.families.sampling import ImageSampling
+from jaxgen.families.vae.config import VAESampling
 from jaxgen.families.vae.family import VAE
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
 from jaxgen.runs.meter import is_time
@@ -36,7 +36,7 @@ from jaxgen.training.task import one_player
 SMALL = MLPVAEConfig((7,), 3)
 CADENCE = {
     "steps": 4, "batch_size": 8, "log_every": 2, "eval_every": 4, "checkpoint_every": 2,
-    "sampling": ImageSampling(4),
+    "sampling": VAESampling(4), "judge_samples": 0,
 }  # fmt: skip
 HANDED: list = []
 """What `build` was given, call by call."""

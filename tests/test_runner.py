@@ -25,7 +25,10 @@ from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.meter import is_time
 
 TINY = {
-    "vae-digits": ["--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5"],
+    "vae-digits": [
+        "--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5",
+        "--judge-samples", "0",
+    ],
     "gan-digits": [
         "--model.generator-sizes", "7", "--model.discriminator-sizes", "5", "--model.latent-size", "3",
         "--sampling.count", "5",

@@ -29,7 +29,10 @@ TINY = {
         "--model.hidden-size", "12", "--model.max-seq-len", "16", "--seq-len", "16",
         "--sampling.max-tokens", "20",
     ],
-    "vae-digits": ["--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5"],
+    "vae-digits": [
+        "--model.hidden-sizes", "7", "--model.latent-size", "3", "--sampling.count", "5",
+        "--judge-samples", "0",
+    ],
     "gan-digits": [
         "--model.generator-sizes", "7", "--model.discriminator-sizes", "5", "--model.latent-size", "3",
         "--sampling.count", "5",

@@ -27,7 +27,14 @@ from jaxgen.runs.watchdog import LEAST_SECONDS, Watchdog
 def tiny(**fields):
     preset = find_preset("vae-digits").experiment
     model = replace(preset.model, hidden_sizes=(7,), latent_size=3)
-    small = {"steps": 12, "batch_size": 8, "log_every": 1, "eval_every": 12, "checkpoint_every": 12}
+    small = {
+        "judge_samples": 0,
+        "steps": 12,
+        "batch_size": 8,
+        "log_every": 1,
+        "eval_every": 12,
+        "checkpoint_every": 12,
+    }
     return replace(preset, model=model, **(small | fields))
 
 

@@ -18,7 +18,14 @@ from jaxgen.runs.run import read_json
 def tiny(**fields):
     preset = find_preset("vae-digits").experiment
     model = replace(preset.model, hidden_sizes=(7,), latent_size=3)
-    small = {"steps": 4, "batch_size": 8, "log_every": 1, "eval_every": 4, "keep_checkpoints": 9}
+    small = {
+        "judge_samples": 0,
+        "steps": 4,
+        "batch_size": 8,
+        "log_every": 1,
+        "eval_every": 4,
+        "keep_checkpoints": 9,
+    }
     return replace(preset, model=model, **(small | fields))
 
 
