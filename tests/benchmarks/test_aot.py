@@ -19,6 +19,7 @@ from jaxgen.costs.conventions import find_convention
 from jaxgen.costs.hardware import find_accelerator
 from jaxgen.equations.attention_forms import fused
 from jaxgen.experiments.registry import experiment_names, find_preset
+from jaxgen.families.base import Experiment
 from jaxgen.training.metrics import Mean
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
@@ -34,9 +35,14 @@ def four_chips():
 
 
 def smallest(name):
-    """An experiment with its data, a multiple of four examples; of a deep model one layer."""
+    """An experiment with its data, a multiple of four examples; of a deep model one layer.
+
+    A table counts a convolution as on a CPU, patches and a product, unless told that it is native.
+    """
     experiment, data = select.find(name)
     model = experiment.model.scaled(depth=1)
+    if hasattr(model, "convolution"):
+        model = replace(model, convolution="native")
     return replace(experiment, model=model, batch_size=-(-experiment.batch_size // 4) * 4), data
 
 
@@ -45,7 +51,8 @@ def kinds():
     named = [(find_preset(name), name) for name in experiment_names()]
     found = {}
     for preset, name in named:
-        if preset.minutes is not None:
+        has_table = type(preset.experiment).costs is not Experiment.costs
+        if preset.minutes is not None and has_table:
             found.setdefault((type(preset.experiment), type(preset.experiment.model)), name)
     return list(found.values())
 
