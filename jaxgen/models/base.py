@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+from jaxgen.errors import UserError
+
 
 @dataclass(frozen=True)
 class ModelConfig(ABC):
@@ -32,3 +34,16 @@ class ModelConfig(ABC):
     @abstractmethod
     def costs(self, **sizes: Any) -> Any:
         """The rows of its forward and backward pass, see its `costs.py`."""
+
+
+def smallest(shape: tuple[int, ...], num_convolutions: int) -> tuple[int, int]:
+    """Height and width of an image beneath so many convolutions of stride 2."""
+    halvings = 2**num_convolutions
+    height, width = shape[:2]
+    if len(shape) != 3 or height % halvings or width % halvings:
+        raise UserError(
+            f"--model.channels has {num_convolutions} convolutions, each of which halves an image, and "
+            f"{' x '.join(map(str, shape[:2]))} are no multiples of {halvings}: give fewer, or --resize "
+            "the images."
+        )
+    return height // halvings, width // halvings

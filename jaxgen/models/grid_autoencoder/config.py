@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jaxgen.errors import UserError, check
-from jaxgen.models.base import ModelConfig
+from jaxgen.errors import check
+from jaxgen.models.base import ModelConfig, smallest
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,7 @@ class GridAutoencoderConfig(ModelConfig):
 
     def grid(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Height and width of the grid of codes."""
-        halvings = 2 ** len(self.channels)
-        height, width = shape[:2]
-        if height % halvings or width % halvings:
-            raise UserError(
-                f"--model.channels has {len(self.channels)} convolutions, each of which halves an "
-                f"image, and {height} x {width} are no multiples of {halvings}: give fewer, or --resize "
-                "the images."
-            )
-        return height // halvings, width // halvings
+        return smallest(shape, len(self.channels))
 
     @property
     def width(self) -> int:
