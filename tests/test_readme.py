@@ -56,6 +56,7 @@ def test_the_equation_table_is_the_catalogues():
     assert markdown_table([EQUATIONS[equation_id] for equation_id in ids]) in README
 
 
+@pytest.mark.first
 def test_the_code_computes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trained, computed = {}, {}

@@ -14,6 +14,7 @@ from jaxgen.catalog.attention import causal_attention_costs
 from jaxgen.costs.walk.count import count
 
 
+@pytest.mark.first
 def test_every_equation_is_measured_beside_its_mathematics(allow_nans):
     """Normal numbers are no levels of noise: the root of a negative one is NaN, and takes as long."""
     rows = equations.run_equations(short=True)

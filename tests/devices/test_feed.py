@@ -73,6 +73,7 @@ for name, *devices in CASES:
 """
 
 
+@pytest.mark.first
 def test_both_ways_give_the_same_bits_under_every_plan(usual_compiler):
     environment = os.environ | {
         "JAX_NUM_CPU_DEVICES": "8",
