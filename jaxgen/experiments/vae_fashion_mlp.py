@@ -11,9 +11,9 @@ PRESET = Preset(
     notes="In nats per held-out image. Grey levels are taken for probabilities, so it is no likelihood; "
     "it compares with others that do the same: pytorch/examples' VAE, 784-400-20, ends at 244.2 after "
     "as many epochs, 10.",
-    expected={"eval/negative_elbo[grey]": Expected(239.9, 0.7)},
+    expected={"eval/negative_elbo[grey]": Expected(239.5, 0.7)},
     minutes=2.5,
-    source="seed 0 here; chosen on 3,000 images held out of the training part",
+    source="seeds 0 to 2 here; chosen on up to 1,500 images held out of the training part",
     experiment=VAE(
         steps=18750,
         batch_size=32,
