@@ -17,7 +17,7 @@ PRESET = Preset(
         "eval/worst_class[classifier-digits]": Expected(0.96, 0.03),
     },
     minutes=2.0,
-    source="seeds 0, 1 here; guidance, temperature and codes were chosen by held-out captions: it flatters",
+    source="seeds 0, 1 here; guidance, temperature and codes chosen by held-out captions: it flatters",
     experiment=TextToImage(
         steps=1200,
         batch_size=64,
