@@ -1,10 +1,9 @@
 """The catalogue's entries on diffusion, which 001 names (DALL-E 2, Stable Diffusion), not prints."""
 
-from collections.abc import Callable
-from typing import Any
+import functools
 
-from jaxgen.catalog.costs import Rows, operations
-from jaxgen.catalog.record import Equation, Example
+from jaxgen.catalog.costs import operations
+from jaxgen.catalog.record import Example, implied
 from jaxgen.equations import (
     diffusion,
     diffusion_flow,
@@ -35,25 +34,7 @@ _LEVEL = {"alpha": (0.6,), "sigma": (0.8,)}
 _NEXT = {"next_alpha": (0.8,), "next_sigma": (0.6,)}
 
 
-def _entry(
-    name: str,
-    title: str,
-    corrected: str,
-    explanation: str,
-    source: tuple[str, str],
-    place: str,
-    function: Callable[..., Any],
-    example: Example,
-    rows: Rows,
-    sizes: dict[str, int] | None = None,
-) -> Equation:
-    """A record of this family, where nothing is printed."""
-    return Equation(
-        id=f"diffusion.{name}", document="implied by 001, 1", title=title, printed="",
-        corrected=corrected, verdict="not printed", explanation=explanation,
-        paper=f"{source[0]}, {place}", link=source[1],
-        function=function, example=example, rows=rows, sizes=sizes or {"B": 16384, "X": 784},
-    )  # fmt: skip
+_entry = functools.partial(implied, "diffusion", "001, 1", {"B": 16384, "X": 784})
 
 
 ENTRIES = (

@@ -156,3 +156,29 @@ def _run(function: Callable[..., Any], example: Example) -> Run:
     gradient, value = jax.jit(jax.grad(scalar, has_aux=True))(chosen)
     # jax.grad sorts a dictionary by key; the page shows the arguments in the example's order.
     return Run(value, {name: gradient[name] for name in example.differentiate})
+
+
+def implied(
+    family: str,
+    document: str,
+    usual_sizes: Sizes,
+    name: str,
+    title: str,
+    corrected: str,
+    explanation: str,
+    source: tuple[str, str],
+    place: str,
+    function: Callable[..., Any],
+    example: Example,
+    rows: Rows,
+    sizes: Sizes | None = None,
+    **others: Any,
+) -> Equation:
+    """A record of what the documents speak of and do not print, with its paper and the place there."""
+    return Equation(
+        id=f"{family}.{name}", document=f"implied by {document}", title=title, printed="",
+        corrected=corrected, verdict="not printed", explanation=explanation,
+        paper=f"{source[0]}, {place}", link=source[1],
+        function=function, example=example, rows=rows, sizes=sizes or usual_sizes,
+        **others,
+    )  # fmt: skip

@@ -1,12 +1,11 @@
 """The catalogue's entries on sound: WaveNet, which 003, 3.3 names and does not print."""
 
-from collections.abc import Callable
-from typing import Any
+import functools
 
 from jaxtyping import Array, Float
 
-from jaxgen.catalog.costs import Rows, Sizes, operations
-from jaxgen.catalog.record import Equation, Example
+from jaxgen.catalog.costs import Sizes, operations
+from jaxgen.catalog.record import Example, implied
 from jaxgen.costs.rows import elementwise, matmul
 from jaxgen.costs.table import Row
 from jaxgen.equations import sound
@@ -29,25 +28,7 @@ def _of_16_bits(parameters: Float[Array, "*B P"], x: Float[Array, "*B"]) -> Floa
     return sound.logistic_mixture_nats(parameters, x, 65536)
 
 
-def _entry(
-    name: str,
-    title: str,
-    corrected: str,
-    explanation: str,
-    source: tuple[str, str],
-    place: str,
-    function: Callable[..., Any],
-    example: Example,
-    rows: Rows,
-    **more: Any,
-) -> Equation:
-    """A record of this family, where nothing is printed."""
-    return Equation(
-        id=f"sound.{name}", document="implied by 003, 3.3", title=title, printed="",
-        corrected=corrected, verdict="not printed", explanation=explanation,
-        paper=f"{source[0]}, {place}", link=source[1],
-        function=function, example=example, rows=rows, **more,
-    )  # fmt: skip
+_entry = functools.partial(implied, "sound", "003, 3.3", {"B": 16 * 2**20})
 
 
 ENTRIES = (

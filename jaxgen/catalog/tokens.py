@@ -3,11 +3,10 @@
 The document names the model and prints three steps, which are those of a GAN (`steps.text-to-image`).
 """
 
-from collections.abc import Callable
-from typing import Any
+import functools
 
-from jaxgen.catalog.costs import Rows, Sizes, operations
-from jaxgen.catalog.record import Equation, Example
+from jaxgen.catalog.costs import Sizes, operations
+from jaxgen.catalog.record import Example, implied
 from jaxgen.costs.rows import elementwise, matmul
 from jaxgen.costs.table import Row
 from jaxgen.equations import gumbel, text_to_image, vector_quantisation
@@ -36,25 +35,7 @@ def _distance_rows(sizes: Sizes) -> list[Row]:
     ]
 
 
-def _entry(
-    name: str,
-    title: str,
-    corrected: str,
-    explanation: str,
-    source: tuple[str, str],
-    place: str,
-    function: Callable[..., Any],
-    example: Example,
-    rows: Rows,
-    sizes: dict[str, int],
-) -> Equation:
-    """A record of this family, where nothing is printed."""
-    return Equation(
-        id=f"tokens.{name}", document="implied by 003, 3.2", title=title, printed="",
-        corrected=corrected, verdict="not printed", explanation=explanation,
-        paper=f"{source[0]}, {place}", link=source[1],
-        function=function, example=example, rows=rows, sizes=sizes,
-    )  # fmt: skip
+_entry = functools.partial(implied, "tokens", "003, 3.2", {})
 
 
 ENTRIES = (
