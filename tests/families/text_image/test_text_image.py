@@ -79,6 +79,24 @@ def test_the_likeliest_codes_are_those_of_whole_passes(model_and_params, weight)
     np.testing.assert_array_equal(draw(params, keys, TEXT, jnp.asarray(found[:, :2])), found)
 
 
+def test_codes_are_drawn_from_the_guided_distribution(model_and_params):
+    """2,000 images of one text: the share of each first code, within four standard errors."""
+    model, params = model_and_params
+    count, weight, temperature = 2000, 2.5, 0.7
+    sampling = PromptSampling(guidance=weight, temperature=temperature)
+    draw = make_drawing(model, WORDS, P, sampling)
+    text = jnp.tile(TEXT[:1], (count, 1))
+    first = np.asarray(draw(params, jax.random.split(jax.random.key(2), count), text))[:, 0]
+    told, untold = (
+        np.asarray(model.apply({"params": params}, each), np.float64)[0, -1, WORDS:]
+        for each in (TEXT[:1], jnp.zeros_like(TEXT[:1]))
+    )
+    known = softmax((untold + weight * (told - untold)) / temperature)
+    assert known.max() < 0.9  # not one code alone
+    error = np.sqrt(known * (1 - known) / count)
+    assert (abs(np.bincount(first, minlength=CODES) / count - known) < 4 * error + 1e-3).all()
+
+
 def test_an_image_depends_on_its_own_key_and_text_alone(model_and_params):
     model, params = model_and_params
     draw = make_drawing(model, WORDS, P, PromptSampling(guidance=1.5))
