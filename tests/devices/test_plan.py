@@ -96,7 +96,14 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize("families", [["vae"], ["gan"], ["gpt", "gpt bfloat16"]])
+@pytest.mark.parametrize(
+    "families",
+    [
+        ["vae"],
+        pytest.param(["gan"], marks=pytest.mark.first),
+        pytest.param(["gpt", "gpt bfloat16"], marks=pytest.mark.first),
+    ],
+)
 def test_one_device_and_eight_train_alike(families):
     """Pieces of a third of the batch on top, which one device does not take."""
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}

@@ -91,6 +91,7 @@ def train_under(asked, mesh, accumulate):
     return {"losses": losses, "numbers": numbers}
 
 
+@pytest.mark.first
 def test_the_codebook_is_one_on_eight_devices_and_in_pieces():
     """Batch statistics: counts, sums, the k-means of the first steps and the codes that are revived."""
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}

@@ -144,6 +144,7 @@ EXPERIMENT = TextToImage(
 )
 
 
+@pytest.mark.first
 def test_it_is_judged_by_what_the_captions_ask(trained):
     """The judge calls real digits by a corner: as often right as a corner is the class, and no more."""
     data = EXPERIMENT.load()
