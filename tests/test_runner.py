@@ -238,7 +238,7 @@ def test_an_interrupted_run_saves_and_goes_on(finished, tmp_path, number, monkey
 
     with (
         monkeypatch.context() as patch,
-        pytest.raises(Interrupted, match=r"stopped at step 2, .*train --resume run --runs /"),
+        pytest.raises(Interrupted, match=r"stopped at step 2, .* name='run', runs='/"),
     ):
         patch.setattr(log.MetricsLog, "write", write_and_stop)
         train(name, tmp_path, "--steps", "10")

@@ -88,7 +88,7 @@ BAD_INPUT = {
     "images fewer than a batch": ("vae-digits --batch-size 1438", "batch_size is 1438.* 1437"),
     "name that leaves the root": ("vae-digits --name ../x", "'../x' cannot name a run"),
     "root that cannot be written": ("vae-digits --runs {tmp}/empty.txt", "Cannot write to"),
-    "run that exists": ("vae-digits --name taken", "--resume taken, or give another --name"),
+    "name that is taken": ("vae-digits --name taken", "taken exists and is no run: give another name"),
     "empty name to resume": ("--resume=", "'' cannot name a run"),
     "empty name": ("vae-digits --name=", "'' cannot name a run"),
     "infinite decay": ("vae-digits --optimizer.weight-decay inf", "weight-decay is inf: give a finite"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -138,11 +139,9 @@ def test_a_job_that_is_told_to_stop_saves_and_one_process_goes_on(tmp_path):
     os.kill(worker, signal.SIGTERM)
     _, errors = job.communicate(timeout=60)
     assert job.returncode == 130, errors
-    stops = [
-        line
-        for line in errors.splitlines()
-        if "is saved: go on by python train.py --resume run" in line
-    ]
+    again = f"train.py --resume run --runs {tmp_path} --parallel"
+    whole = rf"is saved: go on by \S+ -m jaxgen.launch -n 2 -- {re.escape(again)} mesh"
+    stops = [line for line in errors.splitlines() if re.search(f"{whole}$", line)]
     assert len(stops) == 2 and stops[0][4:] == stops[1][4:], errors
     (step,) = (int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
     assert f"stopped at step {step}," in stops[0]
@@ -156,9 +155,8 @@ def test_a_job_that_is_told_to_stop_saves_and_one_process_goes_on(tmp_path):
         time.sleep(0.05)
     more.send_signal(signal.SIGINT)
     _, errors = more.communicate(timeout=60)
-    assert more.returncode == 130 and "is saved: go on by python train.py --resume run" in errors, (
-        errors
-    )
+    assert more.returncode == 130, errors
+    assert re.search(rf"is saved: go on by \S+ {re.escape(again)} jit$", errors.strip()), errors
     steps = [line["step"] for line in metrics(tmp_path / "run")]
     assert steps == list(range(100, 100 * len(steps) + 1, 100)) and steps[-1] > step
 

@@ -167,7 +167,8 @@ def test_a_flipped_bit_in_memory_is_caught_and_its_leaf_named(tmp_path, monkeypa
     assert str(caught.value).startswith(
         f"Step 10, executed twice from one state, differs at params/{leaf}, so memory or a processor"
     )
-    assert "the last saved step is 5: go on by --resume on another machine" in str(caught.value)
+    call = f"jaxgen.train('vae-digits', name='run', runs={str(tmp_path)!r}, resume=True)"
+    assert str(caught.value).endswith(f"the last saved step is 5: go on, elsewhere, by {call}")
 
 
 def test_dispatches_stop_before_the_step_that_is_executed_twice():
