@@ -218,7 +218,7 @@ FAULTS = {  # what is done to the runs, the command, the sentence
     ),
     "unfinished": (
         unfinished, START,
-        r"--teacher\.run teacher has done 4 of 10 steps: finish it by .*resume=True\\), or name a step "
+        r"--teacher\.run teacher has done 4 of 10 steps: finish it by .*resume=True\), or name a step "
         r"by --teacher\.checkpoint\.",
     ),
     "not begun": (
