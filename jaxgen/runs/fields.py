@@ -45,8 +45,8 @@ def from_json(default, values: dict[str, Any], source: Path | str, prefix: str =
 def refuse_extremes(config, prefix: str = "") -> None:
     """Raise a UserError for what no run can use, whoever wrote it, naming the field's flag.
 
-    A number beyond the device's 32-bit integers or not finite, and a text that could steer the terminal on
-    which --help shows it.
+    A number that is not finite or beyond the device's 32-bit integers, and a text that could steer the
+    terminal on which --help shows it.
     """
     for field in dataclasses.fields(config):
         name, value = prefix + field.name, getattr(config, field.name)

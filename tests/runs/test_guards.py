@@ -70,8 +70,8 @@ def test_a_place_that_is_never_left_is_told_with_the_stack(tmp_path, capsys):
 
 def test_who_moves_on_is_left_alone(tmp_path):
     ended = []
-    with Watchdog(tmp_path, 0.3, end=ended.append) as watchdog:
-        for step in range(50):
+    with Watchdog(tmp_path, 1.0, end=ended.append) as watchdog:
+        for step in range(75):
             watchdog.at(f"in the steps behind {step}")
             time.sleep(0.02)
     time.sleep(0.5)  # and after the end too
