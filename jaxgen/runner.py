@@ -227,7 +227,13 @@ def _train(
         )  # fmt: skip
 
 
-UNITS = {"images": "images", "text": "tokens", "points": "points", "audio": "clips"}
+UNITS = {
+    "images": "images",
+    "text": "tokens",
+    "points": "points",
+    "audio": "clips",
+    "captions": "images",
+}
 """What an example of a kind of data is made of, or is."""
 
 
