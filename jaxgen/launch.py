@@ -60,11 +60,11 @@ class LaunchOptions:
     """Start N processes of one job on this machine's CPU: python -m jaxgen.launch -n N -- train.py ...
 
     What follows the -- is run by this Python, N times. The output of worker 1 and later, and what
-    worker 0 writes to stderr, goes to stderr with the worker's number before each line; stdout is worker
-    0's alone, so its last line is still the run directory. The first worker that fails ends all others
-    and gives the exit status, 128 + n where signal n ended it. Ctrl-C and SIGTERM are handed on once, so
-    that the workers save and end by themselves (status 130); a second one ends them at once. Ctrl-C is
-    a person's, who waits for --save-seconds and no longer; a scheduler's SIGTERM waits for the save.
+    worker 0 writes to stderr, goes to stderr with the worker's number before each line; stdout is that
+    of worker 0 alone, so its last line is still the run directory. The first worker that fails ends all
+    others and gives the exit status, 128 + n where signal n ended it. Ctrl-C and SIGTERM are handed on
+    once, so that the workers save and end by themselves (status 130); a second one ends them at once.
+    Ctrl-C is a person's, who waits for --save-seconds and no longer; a SIGTERM waits for the save.
     """
 
     num_processes: Annotated[int, tyro.conf.arg(aliases=["-n"])]
