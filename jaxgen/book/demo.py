@@ -43,10 +43,10 @@ def run_demo(root: Path, *, short: bool = False) -> None:
     console = Console()
     outcomes, gemm_rates = [], []
     for name in HEADLINES:
-        experiment = _of_demo(name, short=short)
+        experiment = demo_experiment(name, short=short)
         folder = root / f"demo{'-short' if short else ''}-{name}"
         console.rule(f"{name}: {experiment.steps} steps")
-        outcomes.append(_outcome(name, experiment, folder))
+        outcomes.append(outcome_of(name, experiment, folder))
         gemm_rates.append(gemm_flops_per_second())
     console.rule("what the GPT writes")
     print(outcomes[0].sample.read_text(encoding="utf-8")[:400])
@@ -58,7 +58,7 @@ def run_demo(root: Path, *, short: bool = False) -> None:
     print(f"all pictures in one: {picture}")
 
 
-def _of_demo(name: str, *, short: bool) -> Any:
+def demo_experiment(name: str, *, short: bool) -> Any:
     """The preset, but for its number of steps, and diffusion that shows how noise becomes points."""
     experiment: Any = find_preset(name).experiment
     steps = experiment.steps
@@ -75,7 +75,8 @@ def _of_demo(name: str, *, short: bool) -> Any:
     return replace(experiment, steps=steps, eval_every=steps, checkpoint_every=steps)
 
 
-def _outcome(name: str, experiment: Experiment, folder: Path) -> Outcome:
+def outcome_of(name: str, experiment: Experiment, folder: Path) -> Outcome:
+    """Train, or go on with what there is, and judge: a row of the table."""
     if folder.exists():
         saved = reader.load_run(folder)
         run = runner.resume(saved, saved.experiment)

@@ -77,10 +77,11 @@ class Run:
 
 
 def run_path(root: Path, name: str) -> Path:
-    """root/name; a UserError where the name could leave the root."""
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", name) or name.startswith("."):
+    """root/name; a UserError where the name could leave the root, or would be taken for a flag."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
         raise UserError(
-            f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-', and no '.' in front."
+            f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-', with neither '.' nor "
+            "'-' in front."
         )
     return root / name
 

@@ -117,6 +117,7 @@ BAD_INPUT = {
     "root that cannot be written": ("vae-digits --runs {tmp}/empty.txt", "Cannot write to"),
     "name that is taken": ("vae-digits --name taken", "taken exists and is no run: give another name"),
     "empty name to resume": ("--resume=", "'' cannot name a run"),
+    "name like a flag": ("vae-digits --name=-x", "'-x' cannot name a run: .* with neither"),
     "empty name": ("vae-digits --name=", "'' cannot name a run"),
     "infinite decay": ("vae-digits --optimizer.weight-decay inf", "weight-decay is inf: give a finite"),
     "more steps than a counter holds": ("vae-digits --steps 99999999999", "less than 2\\^31"),

@@ -66,8 +66,8 @@ def test_the_gan_draws_all_ten_digits_and_its_discriminator_does_not_win(train):
 
 def test_the_demonstration_s_ring_has_all_modes_after_a_quarter_of_its_steps(tmp_path):
     """And its picture is of the way there."""
-    experiment = demo._of_demo("diffusion-ring", short=False)
-    outcome = demo._outcome("diffusion-ring", experiment, tmp_path / "ring")
+    experiment = demo.demo_experiment("diffusion-ring", short=False)
+    outcome = demo.outcome_of("diffusion-ring", experiment, tmp_path / "ring")
     assert outcome.steps == demo.RING_STEPS and outcome.before < 0.1 < 0.9 < outcome.after
     height, width = imread(outcome.sample).shape[:2]
     assert width > 4 * height
