@@ -134,5 +134,5 @@ def _save_picture(outcomes: list[Outcome], path: Path) -> Path:
         axes.imshow(imread(row.sample))
         axes.set_title(f"{row.model}, {row.steps} steps")
         axes.set_axis_off()
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=120)
     return path
