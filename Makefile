@@ -1,4 +1,4 @@
-# make demo: install, then train GPT, VAE and GAN on real data.  make test: install, then every test.
+# make demo: install, then train a GPT, a VAE, a GAN, diffusion.  make test: install, then every test.
 PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= test

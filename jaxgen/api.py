@@ -27,7 +27,7 @@ from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment
 from jaxgen.runs.fields import from_json, to_json
-from jaxgen.runs.run import run_path
+from jaxgen.runs.run import OWN, run_path
 from jaxgen.suggest import did_you_mean
 from jaxgen.training.state import Batch, State, Weights
 from jaxgen.training.task import Task
@@ -47,7 +47,7 @@ class Model:
     state: State
 
     def __repr__(self) -> str:
-        name = self.saved.name.removeprefix(reader.OWN)
+        name = self.saved.name.removeprefix(OWN)
         return f"Model({name}, step {int(self.state.step)}, {self.folder})"
 
     @property

@@ -10,6 +10,7 @@ import os
 import queue
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from jaxgen.devices.processes import (
 )
 from jaxgen.errors import UserError, check
 from jaxgen.interrupts import Taken
+from jaxgen.runs import run
 from jaxgen.runs.options import RunOptions
 
 PROG = "python -m jaxgen.launch"
@@ -41,7 +43,10 @@ PORTS = range(20_000, 32_000)
 
 SETTLE_SECONDS = 0.3  # after the first failure: who died in the same moment?
 TERM_SECONDS = 2.0  # from SIGTERM to SIGKILL
-SAVE_SECONDS = 30.0  # after an interruption: from the first worker's end to SIGTERM for the others
+# After Ctrl-C and --save-seconds: from the SIGTERM that ends a worker to SIGKILL, and from there to the
+# launcher's own end, so that it comes within 5 s.
+KILL_SECONDS = 0.6
+SAVE_SECONDS = 30.0  # after a SIGTERM: from the first worker's end to another one for the rest
 # How a worker may end that was interrupted; jaxlib aborts the one whose coordinator was quicker.
 INTERRUPTED = (130, *(-n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGABRT)))
 MOST_PAUSE_SECONDS = (
@@ -55,10 +60,11 @@ class LaunchOptions:
     """Start N processes of one job on this machine's CPU: python -m jaxgen.launch -n N -- train.py ...
 
     What follows the -- is run by this Python, N times. The output of worker 1 and later, and what
-    worker 0 writes to stderr, goes to stderr with the worker's number before each line; stdout is worker
-    0's alone, so its last line is still the run directory. The first worker that fails ends all others
-    and gives the exit status, 128 + n where signal n ended it. Ctrl-C and SIGTERM are handed on once, so
-    that the workers save and end by themselves (status 130); a second one ends them at once.
+    worker 0 writes to stderr, goes to stderr with the worker's number before each line; stdout is that
+    of worker 0 alone, so its last line is still the run directory. The first worker that fails ends all
+    others and gives the exit status, 128 + n where signal n ended it. Ctrl-C and SIGTERM are handed on
+    once, so that the workers save and end by themselves (status 130); a second one ends them at once.
+    Ctrl-C is a person's, who waits for --save-seconds and no longer; a SIGTERM waits for the save.
     """
 
     num_processes: Annotated[int, tyro.conf.arg(aliases=["-n"])]
@@ -67,12 +73,16 @@ class LaunchOptions:
     """The number of devices that each process makes of the CPU."""
     port: int | None = None
     """The coordinator's port; a free one where none is given."""
+    save_seconds: float = 3.5
+    """How long the workers may save and end after Ctrl-C. Then they are ended, and the run is where its
+    last whole checkpoint is."""
     max_restarts: int = 0
     """How often a job of train.py that a worker's death has ended goes on from its last checkpoint."""
 
     def __post_init__(self):
         check(self, "num_processes", lambda x: x >= 1, "1 or more")
         check(self, "devices_per_process", lambda x: x >= 1, "1 or more")
+        check(self, "save_seconds", lambda x: 0 <= x < 1e6, "a number of seconds, 0 or more")
         check(self, "max_restarts", lambda x: x >= 0, "0 or more")
         check(self, "port", lambda x: x is None or 0 < x < 65536, "1 to 65535")
 
@@ -94,16 +104,20 @@ def launch(args: list[str]) -> None:
     options = parse(LaunchOptions, own, PROG)
     if options.max_restarts:
         resuming(command)
-    sys.exit(_run_jobs(options, command))
+    launched = [run.python_command(), *PROG.split()[1:], *own, "--"]
+    sys.exit(_run_jobs(options, command, shlex.join(launched)))
 
 
-def _run_jobs(options: LaunchOptions, command: list[str]) -> int:
-    """Run the job, and again from its last checkpoint where a worker has died; returns the status."""
+def _run_jobs(options: LaunchOptions, command: list[str], launched: str) -> int:
+    """Run the job, and again from its last checkpoint where a worker has died; returns the status.
+
+    `launched`: what a person types before the command.
+    """
     failures: list[str] = []
     while True:
         port = options.port or find_free_port()
         require_port(port, "another --port")
-        job = Job(options, command, port)
+        job = Job(options, command, port, launched)
         status = job.run()
         failures += [job.failure] if job.failure else []
         # Bad input and an interruption would only come again.
@@ -123,19 +137,24 @@ def resuming(command: list[str]) -> list[str]:
 
     Raises UserError where it is not one of train.py.
     """
+    _, options, name = _parts(command)
+    if options.resume or not (options.runs / name / "config.json").exists():
+        return command
+    return [*command, "--resume", name]
+
+
+def _parts(command: list[str]) -> tuple[list[str], RunOptions, str]:
+    """(the words of train.py itself, what is set of the run, its name)."""
     is_module = command[:3] == ["-m", "jaxgen", "train"]
     if not is_module and Path(command[0]).name != "train.py":
         raise UserError(
             f"--max-restarts goes with train.py, whose runs can be resumed, not with {command[0]}: "
             "leave it out."
         )
-    words = command[3 if is_module else 1 :]
+    program, words = (command[:3], command[3:]) if is_module else (command[:1], command[1:])
     named = bool(words) and not words[0].startswith("-")  # --resume stands without an experiment
     options, _ = parse_known(RunOptions, words[named:], PROG)
-    name = options.name or "".join(words[:1])
-    if options.resume or not (options.runs / name / "config.json").exists():
-        return command
-    return [*command, "--resume", name]
+    return program, options, options.resume or options.name or "".join(words[:1])
 
 
 def find_free_port() -> int:
@@ -170,8 +189,8 @@ def worker_environment(options: LaunchOptions, port: int, rank: int) -> dict[str
 class Job:
     """The workers of one launch, from their start to the last one's end."""
 
-    def __init__(self, options: LaunchOptions, command: list[str], port: int):
-        self.options, self.command, self.port = options, command, port
+    def __init__(self, options: LaunchOptions, command: list[str], port: int, launched: str):
+        self.options, self.command, self.port, self.launched = options, command, port, launched
         # (rank, status) at a worker's end, (None, number) at a signal
         self.events = queue.SimpleQueue()
         self.workers: list[subprocess.Popen] = []
@@ -179,8 +198,9 @@ class Job:
         self.failed: list[int] = []  # ranks that failed by themselves, in the order of their ends
         self.stopped: list[int] = []  # ranks that were found stopped at the first failure
         self.failure = ""  # what has failed first, in words
-        self.interrupted = False
-        self.remedy = signal.SIGTERM  # what those get who still run when the time is up
+        self.interrupted = self.hurries = False  # `hurries`: a person waits
+        # What those get who still run when the time is up.
+        self.remedy: signal.Signals | None = signal.SIGTERM
         self.deadline: float | None = None
 
     def run(self) -> int:
@@ -197,23 +217,30 @@ class Job:
                 left = None if self.deadline is None else self.deadline - time.monotonic()
                 rank, number = self.events.get(timeout=left and max(0.0, left))
             except queue.Empty:
+                if self.remedy is None:
+                    return INTERRUPTED[0]
+                if self.hurries and self.remedy == signal.SIGTERM:
+                    self._tell_who_is_late()
                 self._send(self.remedy)
-                self.remedy, self.deadline = signal.SIGKILL, None
-                self._limit(TERM_SECONDS)
+                # What a disk holds in the kernel ends with its call: nobody waits for that.
+                dying = self.hurries and self.remedy == signal.SIGKILL
+                self.remedy, self.deadline = None if dying else signal.SIGKILL, None
+                self._limit(KILL_SECONDS if self.hurries else TERM_SECONDS)
                 continue
             if rank is None:
-                self._interrupt()
+                self._interrupt(number)
             else:
                 self._note_end(rank, number)
+        drained = time.monotonic() + DRAIN_SECONDS
         for reader in readers:
-            reader.join(DRAIN_SECONDS)
+            reader.join(max(0.0, drained - time.monotonic()))
         return self._status()
 
     def _start(self, rank: int) -> list[threading.Thread]:
         """Start a worker; returns the threads that copy its output."""
         worker = subprocess.Popen(
             [sys.executable, *self.command],
-            env=worker_environment(self.options, self.port, rank),
+            env=worker_environment(self.options, self.port, rank) | {run.LAUNCHED: self.launched},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if rank else None,
             stderr=subprocess.PIPE,
@@ -235,7 +262,7 @@ class Job:
         elif self.interrupted:
             self._limit(SAVE_SECONDS)
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, number: int) -> None:
         """Have all save and end at the first signal; end them at the second, or while they are ended.
 
         By SIGTERM, whatever came: Python itself has a traceback for a SIGINT, until it reads our files.
@@ -244,7 +271,27 @@ class Job:
             self._send(signal.SIGKILL)
         else:
             self._send(signal.SIGTERM)
+            if number == signal.SIGINT:
+                self.hurries = True
+                self._limit(self.options.save_seconds)
         self.interrupted = True
+
+    def _tell_who_is_late(self) -> None:
+        """Say whose save is cut short, and how to go on."""
+        left = [str(rank) for rank, worker in enumerate(self.workers) if worker.poll() is None]
+        how = ""
+        with contextlib.suppress(UserError):  # something else than train.py
+            program, options, name = _parts(self.command)
+            if (options.runs / name / "config.json").exists():
+                words = [*program, *run.resuming(name, options.runs), *run.layout_of(self.command)]
+                how = (
+                    f": go on from the last whole checkpoint by {self.launched} {shlex.join(words)}"
+                )
+        print(
+            f"stopped {self.options.save_seconds:g} s after Ctrl-C (--save-seconds), in the middle of a "
+            f"save perhaps: worker {' and '.join(left)}{how}",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
 
     def _limit(self, seconds: float) -> None:
         """The next remedy comes after `seconds`, unless it was to come earlier anyway."""

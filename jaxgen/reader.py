@@ -19,12 +19,10 @@ from jaxgen.families.base import Experiment, Trained
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.durable import make_folder
 from jaxgen.runs.fields import from_json, refuse_extremes, to_json
-from jaxgen.runs.run import Run, open_run, run_path
+from jaxgen.runs.run import OWN, Run, going_on, open_run, run_path
 from jaxgen.runs.tensors import write_tensors
 from jaxgen.training.state import State
 from jaxgen.training.task import Task
-
-OWN = "own:"  # in config.json before the class of an experiment that no preset names
 
 
 @dataclass(frozen=True)
@@ -157,8 +155,7 @@ def restore(
     ):
         if checkpoints.is_empty:
             raise UserError(
-                f"{saved.run.folder} holds no checkpoint yet: train it by --resume "
-                f"{saved.run.folder.name}."
+                f"{saved.run.folder} holds no checkpoint yet: train it by {going_on(saved.run)}"
             )
         if checkpoint == "best" and checkpoints.best is None:
             raise UserError(
@@ -189,7 +186,7 @@ def stand_on(
         if source.checkpoint == "latest" and int(state.step) < saved.experiment.steps:
             raise UserError(
                 f"{flag} has done {int(state.step)} of {saved.experiment.steps} steps: finish it by "
-                f"--resume {source.run}, or name a step by --{field.replace('_', '-')}.checkpoint."
+                f"{going_on(saved.run)}, or name a step by --{field.replace('_', '-')}.checkpoint."
             )
         with checkpoints_of(saved.run, saved.name, saved.experiment) as checkpoints:
             digest = checkpoints.digest(int(state.step))

@@ -155,10 +155,11 @@ def adopt(experiment: Experiment, experiment_name: str, root: Path, name: str, f
     """
     refuse_extremes(experiment)
     refuse_existing(run_path(root, name))
+    tensors = read_tensors(file)  # before a large model is made for a file that holds none
     data = experiment.load()
     prepared = prepare(experiment, data)
     task, state = prepared.task, prepared.state
-    params = own(task, "adopt", experiment)(read_tensors(file), file)
+    params = own(task, "adopt", experiment)(tensors, file)
     params = jax.tree.map(jnp.asarray, params)
     ema = None if state.ema is None else params
     state = state._replace(params=params, ema=ema, step=jnp.int32(experiment.steps))
@@ -226,7 +227,13 @@ def _train(
         )  # fmt: skip
 
 
-UNITS = {"images": "images", "text": "tokens", "points": "points", "audio": "clips"}
+UNITS = {
+    "images": "images",
+    "text": "tokens",
+    "points": "points",
+    "audio": "clips",
+    "captions": "images",
+}
 """What an example of a kind of data is made of, or is."""
 
 

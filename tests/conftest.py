@@ -7,6 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)  # by default 0.2 s for an example, by the clock
+settings.load_profile("house")
 
 # Most programs of the tests run once or twice: they are compiled without optimisation, and kept beside
 # pytest's own cache for whoever needs one again. Each worker has its folder, since jax does not write

@@ -232,7 +232,7 @@ def test_resume_goes_on_to_the_bits_of_the_uninterrupted_run(vae, longer, tmp_pa
         ),
         (lambda root: train_tiny(root, name="x", steps="4"), "The call has '4' for steps, which is not"),
         (lambda root: train_tiny(root, name="x", steps=0), "--steps is 0: give 1 or more"),
-        (lambda root: train_tiny(root), "vae-digits exists: go on with it by --resume vae-digits"),
+        (lambda root: train_tiny(root), "vae-digits exists: go on with it by jaxgen.train"),
         (lambda root: train_tiny(root, name="../x"), "cannot name a run"),
         (lambda root: train_tiny(root, name="x", parallel="pmp"), "'pmp'; did you mean pmap"),
         (

@@ -219,11 +219,11 @@ FAULTS = {  # what is done to the runs, the command, the sentence
     ),
     "unfinished": (
         unfinished, START,
-        r"--teacher\.run teacher has done 4 of 10 steps: finish it by --resume teacher, or name a step "
+        r"--teacher\.run teacher has done 4 of 10 steps: finish it by .*resume=True\), or name a step "
         r"by --teacher\.checkpoint\.",
     ),
     "not begun": (
-        without_checkpoints, START, r"teacher holds no checkpoint yet: train it by --resume teacher\.",
+        without_checkpoints, START, r"teacher holds no checkpoint yet: train it by .*'teacher'",
     ),
     "no such step": (
         None, START + " --teacher.checkpoint 3", r"checkpoints has no step 3: choose one of those there",

@@ -125,14 +125,16 @@ def test_tensorboard_events_hold_the_metrics(finished):
              for event in read_events(path) for value in event.summary.value}  # fmt: skip
     for line in metrics(folder):
         for loss in LOSSES[name]:
-            assert found[line["step"], loss] == np.float32(line[loss])
+            assert found[line["step"], f"metrics/{loss}"] == np.float32(line[loss])
         assert any(tag.endswith("learning_rate") for step, tag in found if step == line["step"])
+    assert {tag for _, tag in found if tag.startswith("speed/")} >= {"speed/model_flops_per_second"}
+    assert {tag.partition("/")[0] for _, tag in found} == {"metrics", "speed", "samples"}
     # What was found of held-out data has the same tags in a folder below: one chart for both.
     (path,) = (folder / "held-out").glob("events.out.tfevents.*")
     held_out = {(event.step, value.tag): value.simple_value
                 for event in read_events(path) for value in event.summary.value}  # fmt: skip
     expected = {
-        (line["step"], tag.removeprefix("eval/")): np.float32(value)
+        (line["step"], tag.replace("eval/", "metrics/")): np.float32(value)
         for line in metrics(folder) for tag, value in line.items() if tag.startswith("eval/")
     }  # fmt: skip
     assert held_out == expected and expected
@@ -142,7 +144,7 @@ def test_tensorboard_shows_what_was_drawn(finished):
     name, folder = finished
     (path,) = folder.glob("events.out.tfevents.*")
     drawn = [(event.step, value) for event in read_events(path) for value in event.summary.value
-             if value.tag == "sample"]  # fmt: skip
+             if value.tag == "samples/sample"]  # fmt: skip
     assert [step for step, _ in drawn] == [6, 10]
     for step, value in drawn:
         if name == "gpt-python":
@@ -246,7 +248,7 @@ def test_an_interrupted_run_saves_and_goes_on(finished, tmp_path, number, monkey
 
     with (
         monkeypatch.context() as patch,
-        pytest.raises(Interrupted, match=r"stopped at step 2, .*train --resume run --runs /"),
+        pytest.raises(Interrupted, match=r"stopped at step 2, .* name='run', runs='/"),
     ):
         patch.setattr(log.MetricsLog, "write", write_and_stop)
         train(name, tmp_path, "--steps", "10")

@@ -9,7 +9,7 @@ from jaxgen.devices.runtime import prepare_process
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """Train a GPT, a VAE and a GAN on real data and compare measured with predicted step times."""
+    """Train a GPT, a VAE, a GAN and a diffusion model; compare measured with predicted step times."""
 
     short: bool = False
     """A tenth of the steps: shows that everything runs, not what it can do."""
@@ -18,7 +18,7 @@ class DemoOptions:
 
 
 def demo(args: list[str]) -> None:
-    """Train a GPT, a VAE and a GAN on real data: jaxgen demo [--short]."""
+    """Train a GPT, a VAE, a GAN and a diffusion model: jaxgen demo [--short]."""
     options = parse(DemoOptions, args, "jaxgen demo")
     prepare_process()
     from jaxgen.book.demo import run_demo

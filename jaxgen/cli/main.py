@@ -121,8 +121,10 @@ def _main(args: list[str]) -> None:
         args = [args[1], "--help"]
     if not args or args[0] in ("-h", "--help", "help"):
         print("usage: jaxgen COMMAND ..., or jaxgen COMMAND --help\n")
-        for name in COMMANDS:
-            print(f"  {name:<10} {(_find(name).__doc__ or '').splitlines()[0].split(': ')[0]}")
+        summaries = {n: (_find(n).__doc__ or "").splitlines()[0].split(": ")[0] for n in COMMANDS}
+        from jaxgen.cli.parsing import print_list
+
+        print_list(summaries, 10)
         return
     if args[0] in ("--version", "-V", "version"):
         print(f"jaxgen {jaxgen.__version__}")

@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import itertools
 import re
 import shutil
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import tyro
@@ -119,14 +121,58 @@ def _of_the_same_meaning(flag: str, flags: list[str]) -> list[str]:
     return [each for each in dict.fromkeys(flags) if each.lstrip("-").rpartition(".")[2] in names]
 
 
+def print_list(entries: Mapping[str, str], width: int) -> None:
+    """Names with what they are, one a line; on a terminal that is narrower, the rest below the text."""
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10**6
+    indent = width + 3 if columns >= 2.5 * (width + 3) else 4
+    for name, text in entries.items():
+        line = f"  {name:<{width}} {text}"
+        print(textwrap.fill(line, columns, subsequent_indent=" " * indent))
+
+
 def _print_folded(text: str) -> None:
     """Help within the terminal: what stands outside of tyro's boxes is not folded by it."""
     columns = shutil.get_terminal_size().columns
-    for line in text.splitlines():
-        if len(line) <= columns or line.startswith(("│", "╭", "╰")):
+    for line in _reflowed(text.splitlines()):
+        if len(line) <= columns or line.startswith(("│", "╭", "╰", "|", "+")):
             print(line)
         else:
             print(textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False))
+
+
+def _reflowed(lines: list[str]) -> list[str]:
+    """Help whose fields' texts fill their lines: tyro keeps the line ends that they have in the source.
+
+    A field's text stands in one column, beside its flag or below it, up to the next flag.
+    """
+    found: list[str] = []
+    for column, group in itertools.groupby(lines, _text_column):
+        block = list(group)
+        if not column:
+            found += block
+            continue
+        before = found[-1] if found else ""
+        beside = before[column - 2 : column] == "  " and before[column : column + 1].strip()
+        start = found.pop()[:column] if beside else block[0][:column]
+        texts = [before[column:-1]] if beside else []
+        words = " ".join(" ".join([*texts, *(line[column:-1] for line in block)]).split())
+        width = len(block[0]) - 1
+        folded = textwrap.wrap(
+            words, width - column - 1, break_long_words=False, break_on_hyphens=False
+        )
+        starts = [start, *[block[0][:column]] * (len(folded) - 1)]
+        found += [
+            f"{first + text:<{width}}{block[0][-1]}"
+            for first, text in zip(starts, folded, strict=True)
+        ]
+    return found
+
+
+def _text_column(line: str) -> int:
+    """Where a line of a box has a field's text; 0 for flags, rules and what is outside of the boxes."""
+    inner = line[1:-1].lstrip()
+    column = len(line) - 1 - len(inner)
+    return column if line[:1] in ("│", "|") and column > 5 and inner and inner[0] != "-" else 0
 
 
 class _Captured(io.StringIO):

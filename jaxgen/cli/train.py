@@ -3,21 +3,21 @@
 import contextlib
 import dataclasses
 
-from jaxgen.cli.parsing import flat_field, parse, parse_known
+from jaxgen.cli.parsing import flat_field, parse, parse_known, print_list
 from jaxgen.devices.processes import JobOptions, is_main, join
 from jaxgen.devices.runtime import prepare_process
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names, find_preset, summaries
 from jaxgen.families.base import Experiment
 from jaxgen.runs.options import RunOptions
+from jaxgen.runs.run import refuse_existing, run_path
 
 
 def train(args: list[str], prog: str = "train.py") -> None:
     """Train an experiment, or list the experiments."""
     if not args or args[0] in ("-h", "--help"):
         print(f"usage: {prog} EXPERIMENT [--help] [FIELDS], or {prog} --resume NAME\n")
-        for name, summary in summaries().items():
-            print(f"  {name:<20} {summary}")
+        print_list(summaries(), 20)
         print(
             "\nEach is documented by its --help; what is trained is drawn from by jaxgen sample RUN."
         )
@@ -34,6 +34,7 @@ def train(args: list[str], prog: str = "train.py") -> None:
         raise UserError(f"Name an experiment first: {', '.join(experiment_names())}.")
     experiment, job = _parse_run(preset.experiment, preset.describe(name), flags, f"{prog} {name}")
     run_name = options.name if options.name is not None else name
+    refuse_existing(run_path(options.runs, run_name))  # before the seconds that a start takes
     steps = f"{experiment.steps} steps, into {options.runs / run_name}"
     _start_process(options, job, f"{name}: {preset.summary} {steps}")
     from jaxgen import runner
@@ -50,7 +51,6 @@ def _resume(
     run_name: str, name: str | None, flags: list[str], options: RunOptions, prog: str
 ) -> None:
     from jaxgen import reader, runner
-    from jaxgen.runs.run import run_path
 
     saved = reader.load_run(run_path(options.runs, run_name))
     if name not in (None, saved.name):

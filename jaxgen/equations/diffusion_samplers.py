@@ -155,8 +155,11 @@ def sample(
     *,
     eta: float = 0.0,
     churn: float = 0.0,
-) -> Float[Array, "B X"]:
+    path: bool = False,
+) -> Float[Array, "B X"] | Float[Array, "T B X"]:
     """Eqs. (1) to (5) over falling times in one scan, from noise to the level at the last time.
+
+    With `path`, z at all times.
 
     Args:
       times: t_0 > t_1 > ... > t_N; at a time of 0 the noise is taken for exactly 0.
@@ -178,13 +181,15 @@ def sample(
         z, x_before = carry
         t, s = times[i], times[i + 1]
         before = at(times[jnp.maximum(i - 1, 0)])
-        return move(z, x_before, (t, s), (at(t), at(s), before), draw(i + 1), i == 0), None
+        moved = move(z, x_before, (t, s), (at(t), at(s), before), draw(i + 1), i == 0)
+        return moved, moved[0] if path else None
 
     first = at(times[0])
     # z_1's own scale: α_1 x is left out, as in every paper, so that α_1 has to be near 0.
     z = over_features(first.sigma) * draw(0)
-    (z, _), _ = jax.lax.scan(step, (z, jnp.zeros_like(z)), jnp.arange(times.shape[0] - 1))
-    return z
+    first_z = z
+    (z, _), way = jax.lax.scan(step, (z, jnp.zeros_like(z)), jnp.arange(times.shape[0] - 1))
+    return z if way is None else jnp.concatenate([first_z[None], way])
 
 
 def _mover(

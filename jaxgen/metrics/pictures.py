@@ -71,6 +71,40 @@ def save_points(points: Float[Array, "n X"], centres: Float[np.ndarray, "V X"], 
     return path
 
 
+def save_paths(
+    clouds: Mapping[str, Float[Array, "n X"]], centres: Float[np.ndarray, "V X"], path: Path
+) -> Path:
+    """The same points at several times, side by side, as path.png; returns it.
+
+    A point has everywhere the colour of the centre that it ends at: so the first cloud shows which part
+    of the noise becomes what.
+    """
+    from matplotlib import colormaps
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    points = [np.asarray(cloud)[:, :2] for cloud in clouds.values()]
+    centres = centres[:, :2]
+    own = ((points[-1][:, None] - centres[None]) ** 2).sum(-1).argmin(1)
+    around = np.argsort(np.argsort(np.arctan2(*(centres - centres.mean(0)).T)))  # neighbours differ
+    colours = colormaps["hsv"](around / len(centres))[own]
+    figure = Figure(figsize=(3.2 * len(points), 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, title, cloud in zip(
+        np.ravel(figure.subplots(1, len(points))), clouds, points, strict=True
+    ):
+        axes.scatter(*cloud.T, c=colours, s=4, alpha=0.7, linewidths=0)
+        size = 1.05 * max(np.abs(centres).max(), np.quantile(np.abs(cloud), 0.999))
+        axes.set_xlim(-size, size)
+        axes.set_ylim(-size, size)
+        axes.set_title(title)
+        axes.set_aspect("equal")
+        axes.set_axis_off()
+    path = path.with_name(path.name + ".png")
+    figure.savefig(path, dpi=100)
+    return path
+
+
 def save_clouds(
     clouds: Mapping[str, Float[np.ndarray, "n X"]],
     centres: Float[np.ndarray, "V X"],

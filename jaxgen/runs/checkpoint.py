@@ -31,6 +31,7 @@ from jaxgen.runs.manifest import (
     refuse_other_model,
     versions,
 )
+from jaxgen.runs.run import Run, going_on
 from jaxgen.runs.seal import own_digest
 from jaxgen.runs.stored import Damaged
 from jaxgen.training.state import State
@@ -321,9 +322,8 @@ class Checkpoints:
                 if self._on_full == "continue":
                     _warn(f"{problem}: this checkpoint was not saved, training goes on")
                     return
-            raise UserError(
-                f"{problem}: {found.remedy}, then go on with the run by --resume."
-            ) from error
+            command = going_on(Run(self.folder.parent))
+            raise UserError(f"{problem}: {found.remedy}, then go on by {command}") from error
 
 
 def _warn(sentence: str) -> None:

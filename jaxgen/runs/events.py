@@ -7,9 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from jaxgen.runs.durable import make_folder, naming, write_all
+from jaxgen.runs.meter import is_time
 
 HELD_OUT = "held-out"
 """The folder of what begins with eval/: TensorBoard draws two runs' `loss` in one chart."""
+SAMPLE = "samples/sample"
+
+
+def tag_of(name: str) -> str:
+    """A metric's tag: TensorBoard makes a group of what is before a slash, and unfolds the first two."""
+    return f"speed/{name}" if is_time(name) else f"metrics/{name}"
 
 
 class Events:
@@ -62,7 +69,9 @@ class _File:
         """One event with all metrics of a step."""
         from tensorboardX.proto.summary_pb2 import Summary
 
-        values = [Summary.Value(tag=name, simple_value=value) for name, value in metrics.items()]
+        values = [
+            Summary.Value(tag=tag_of(name), simple_value=value) for name, value in metrics.items()
+        ]
         self._record(step=step, summary=Summary(value=values))
 
     def show(self, step: int, drawn: Path) -> None:
@@ -73,7 +82,7 @@ class _File:
         for path in (drawn, drawn.with_suffix(".png")) if drawn.suffix == ".wav" else (drawn,):
             make = {".png": _image, ".txt": _text, ".wav": _sound}.get(path.suffix)
             if make is not None and path.exists():
-                values.append(Summary.Value(tag="sample", **make(path)))
+                values.append(Summary.Value(tag=SAMPLE, **make(path)))
         if values:
             self._record(step=step, summary=Summary(value=values))
 

@@ -1,6 +1,7 @@
 """An experiment's fields to and from JSON, and how two sets of them differ."""
 
 import dataclasses
+import math
 import types
 import unicodedata
 from pathlib import Path
@@ -44,8 +45,8 @@ def from_json(default, values: dict[str, Any], source: Path | str, prefix: str =
 def refuse_extremes(config, prefix: str = "") -> None:
     """Raise a UserError for what no run can use, whoever wrote it, naming the field's flag.
 
-    A number beyond the device's 32-bit integers, and a text that could steer the terminal on which
-    --help shows it.
+    A number that is not finite or beyond the device's 32-bit integers, and a text that could steer the
+    terminal on which --help shows it.
     """
     for field in dataclasses.fields(config):
         name, value = prefix + field.name, getattr(config, field.name)
@@ -55,6 +56,8 @@ def refuse_extremes(config, prefix: str = "") -> None:
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, int) and abs(item) >= 2**31:
                 raise UserError(f"{flag} is {item}: give a number below 2^31.")
+            if isinstance(item, float) and not math.isfinite(item):
+                raise UserError(f"{flag} is {item}: give a finite number.")
             if isinstance(item, str) and _has_control_characters(item):
                 raise UserError(f"{flag} has control characters: take them out.")
 

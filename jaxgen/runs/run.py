@@ -12,10 +12,13 @@ from typing import Any
 
 from jaxgen.errors import UserError
 from jaxgen.interrupts import draft as removed_at_end
+from jaxgen.interrupts import is_armed
 from jaxgen.runs.durable import make_folder, replace_file, sync
 from jaxgen.runs.seal import NAME, is_intact, seal
 
 JSON_BYTES = 16_000_000  # above any vocabulary; in memory, JSON may take 25 times as much
+OWN = "own:"  # in config.json before the class of an experiment that no preset names
+LAUNCHED = "JAXGEN_LAUNCHED"  # in a launcher's workers: its own command, up to the --
 FORMAT = 2  # of config.json; raised when another reader would misread it or its checkpoints
 
 
@@ -74,34 +77,88 @@ class Run:
 
 
 def run_path(root: Path, name: str) -> Path:
-    """root/name; a UserError where the name could leave the root."""
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", name) or name.startswith("."):
+    """root/name; a UserError where the name could leave the root, or would be taken for a flag."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
         raise UserError(
-            f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-', and no '.' in front."
+            f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-', with neither '.' nor "
+            "'-' in front."
         )
     return root / name
 
 
 def going_on(run: Run) -> str:
-    """The command that goes on with a run, as this process was called: to be typed as it is printed."""
-    program = Path(sys.argv[0])
-    own = {"train.py": f"python {sys.argv[0]}", "__main__.py": "python -m jaxgen train"}
-    command = own.get(program.name, "jaxgen train")
+    """What goes on with a run, to be typed as it is printed: a command, or in a program the call.
+
+    A job of several processes goes on as one, and the state lies on the devices as before.
+    """
+    name, root = run.folder.name, run.folder.parent
+    if not is_armed():
+        return _call(run)
+    launcher = os.environ.get(LAUNCHED, "")
+    program = sys.argv[0]
+    command = {
+        "train.py": [program] if launcher else [python_command(), program],
+        "__main__.py": [*([] if launcher else [python_command()]), "-m", "jaxgen", "train"],
+    }.get(Path(program).name, [_script(program), "train"])
+    words = shlex.join([*command, *resuming(name, root), *layout_of(sys.argv[1:])])
+    return f"{launcher} {words}" if launcher else words
+
+
+def resuming(name: str, root: Path) -> list[str]:
+    """The flags of `train.py` that go on with a run in a directory of runs."""
+    return ["--resume", name, *([] if root == Path("runs") else ["--runs", str(root)])]
+
+
+def python_command() -> str:
+    """What a person types for this Python: `python`, where that is the same."""
+    found = shutil.which("python")
+    same = found is not None and Path(found).parent == Path(sys.executable).parent
+    return "python" if same else sys.executable
+
+
+def _script(program: str) -> str:
+    """What a person types for the command `jaxgen`, which a shell hands over with its whole path."""
+    return "jaxgen" if shutil.which("jaxgen") == program else program
+
+
+def layout_of(args: list[str]) -> list[str]:
+    """The flags that say where a run lies on devices and hosts, which its config does not hold."""
+    kept = []
+    for place, word in enumerate(args):
+        flag, equals, _ = word.partition("=")
+        if flag in ("--parallel", "--mesh", "--feed"):
+            kept += [word] if equals else args[place : place + 2]
+        elif flag == "--distributed":
+            kept.append(word)
+    return kept
+
+
+def _call(run: Run) -> str:
+    """The call of `jaxgen.train` that goes on with a run."""
+    try:
+        experiment = str(read_json(run.config).get("experiment"))
+    except UserError:
+        experiment = ""
+    own = experiment.startswith(OWN)
+    first = (
+        f"{experiment.removeprefix(OWN)}()" if own else repr(experiment) if experiment else "..."
+    )
     root = run.folder.parent
-    where = [] if root == Path("runs") else ["--runs", shlex.quote(str(root))]
-    return " ".join([command, "--resume", run.folder.name, *where])
+    where = "" if root == Path("runs") else f", runs={str(root)!r}"
+    return f"jaxgen.train({first}, name={run.folder.name!r}{where}, resume=True)"
 
 
 def refuse_existing(folder: Path) -> None:
     """Raise a UserError where a run's directory exists."""
+    run, another = Run(folder), "another --name" if is_armed() else "another name"
     try:
         exists = folder.exists()
     except OSError as error:
         raise UserError(f"Cannot use {folder}: {error.strerror}; give other names.") from None
+    if exists and not run.config.is_file():
+        raise UserError(f"{folder} exists and is no run: give {another}, or move it away.")
     if exists:
-        raise UserError(
-            f"{folder} exists: go on with it by --resume {folder.name}, or give another --name."
-        )
+        raise UserError(f"{folder} exists: go on with it by {going_on(run)}, or give {another}.")
 
 
 def create_run(

@@ -8,6 +8,7 @@ import jax
 from jaxgen.errors import UserError
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.manifest import changed_leaves, describe
+from jaxgen.runs.run import Run, going_on
 
 
 def run_twice(
@@ -29,7 +30,7 @@ def run_twice(
         raise UserError(
             f"Step {int(report.step)}, executed twice from one state, differs at "
             f"{', '.join(changed[:3])}{more}, so memory or a processor of this machine is at fault and "
-            f"training stopped; the last saved step is {checkpoints.latest}: go on by --resume on "
-            "another machine."
+            f"training stopped; the last saved step is {checkpoints.latest}: go on, elsewhere, by "
+            f"{going_on(Run(checkpoints.folder.parent))}"
         )
     return state, report

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from jaxgen.errors import printable
+from jaxgen.runs.run import Run, going_on
 
 LEAST_SECONDS = 1800.0  # of patience where no number was given: a program may compile for long
 TIMES_THE_SLOWEST = 20
@@ -76,6 +77,7 @@ class Watchdog:
             print(f"{now}: {where}\n", file=file, flush=True)
             faulthandler.dump_traceback(file, all_threads=True)
         said = (
-            f"{where}, and is ended: {self._path} has the stack of each thread; go on by --resume"
+            f"{where}, and is ended: {self._path} has the stack of each thread; go on by "
+            f"{going_on(Run(self._path.parent))}"
         )
         print(f"error: {printable(said)}", file=sys.stderr, flush=True)

@@ -21,7 +21,6 @@ def test_each_pair_is_a_mistake_and_its_correction():
         }
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.first
 def test_one_picture_from_one_command(tmp_path, monkeypatch, capsys):
     small = MLPGANConfig(2, (5,), (5,), output="numbers")

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,32 @@ def test_help_documents_every_field_within_two_seconds_of_one_core():
     # Not by the clock: other processes share the machine. Half a second where it is quiet, and up to
     # twice as much on a core that is shared.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.0
+
+
+@pytest.mark.parametrize("columns", [80, 44])
+def test_help_fills_its_lines(columns, monkeypatch, capsys):
+    """No line of a field's text ends where the next one's first word would have had room."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        train(["vae-digits", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= columns for line in lines)
+    texts = [line[1:-1].rstrip() for line in lines if line.startswith("│       ")]
+    assert "grey level as probability" in " ".join(" ".join(texts).split())
+    for line, after in pairwise(line[1:-1].rstrip() for line in lines if line.startswith("│")):
+        if min(len(each) - len(each.lstrip()) for each in (line, after)) > 5:
+            assert len(f"{line} {after.split()[0]}") > columns - 3, (line, after)
+
+
+def test_lists_hang_on_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    train([])
+    lines = capsys.readouterr().out.splitlines()
+    (first,) = (place for place, line in enumerate(lines) if line.startswith("  vae-digits "))
+    assert lines[first : first + 3] == [
+        "  vae-digits           An MLP", "    variational autoencoder on", "    handwritten digits.",
+    ]  # fmt: skip
 
 
 BAD_INPUT = {
@@ -88,8 +115,9 @@ BAD_INPUT = {
     "images fewer than a batch": ("vae-digits --batch-size 1438", "batch_size is 1438.* 1437"),
     "name that leaves the root": ("vae-digits --name ../x", "'../x' cannot name a run"),
     "root that cannot be written": ("vae-digits --runs {tmp}/empty.txt", "Cannot write to"),
-    "run that exists": ("vae-digits --name taken", "--resume taken, or give another --name"),
+    "name that is taken": ("vae-digits --name taken", "taken exists and is no run: give another name"),
     "empty name to resume": ("--resume=", "'' cannot name a run"),
+    "name like a flag": ("vae-digits --name=-x", "'-x' cannot name a run: .* with neither"),
     "empty name": ("vae-digits --name=", "'' cannot name a run"),
     "infinite decay": ("vae-digits --optimizer.weight-decay inf", "weight-decay is inf: give a finite"),
     "more steps than a counter holds": ("vae-digits --steps 99999999999", "less than 2\\^31"),

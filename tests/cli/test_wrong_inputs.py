@@ -20,7 +20,8 @@ from jaxgen.runs.options import RunOptions
 TRIED = int(os.environ.get("JAXGEN_WRONG_INPUTS", "60"))
 EXPERIMENTS = (
     "vae-digits", "gan-digits", "gan-ring", "gpt-python", "gru-words", "classifier-digits",
-    "diffusion-digits", "diffusion-ring", "wavenet-vowels",
+    "diffusion-digits", "diffusion-ring", "wavenet-vowels", "vae-digits-levels", "vae-fashion-conv",
+    "vqvae-digits", "classifier-shapes", "dalle-digits",
 )  # fmt: skip
 WRONG = {
     int: ("abc", "1.5", "99999999999", "-99999999999", "nan", ""),
@@ -76,7 +77,7 @@ def of_fields():
 
 def of_sources(folder):
     known = all_sources()
-    kinds = ("images", "text", "points", "audio")
+    kinds = ("images", "text", "points", "audio", "captions")
     for name in EXPERIMENTS:
         kind = find_preset(name).experiment.kind
         for source, form in known.items():

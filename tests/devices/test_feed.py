@@ -128,7 +128,7 @@ def test_it_reads_ahead_of_the_steps_but_not_far():
         PLAN, rows, InOrder(50, 4).indices_for, 1, ((i, 1) for i in itertools.count())
     ) as feed:
         feed.next(0, 1)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while len(rows.read) < 3 * 4 and time.monotonic() < deadline:
             time.sleep(0.001)
         time.sleep(0.05)

@@ -70,8 +70,8 @@ def test_a_place_that_is_never_left_is_told_with_the_stack(tmp_path, capsys):
 
 def test_who_moves_on_is_left_alone(tmp_path):
     ended = []
-    with Watchdog(tmp_path, 0.3, end=ended.append) as watchdog:
-        for step in range(50):
+    with Watchdog(tmp_path, 1.0, end=ended.append) as watchdog:
+        for step in range(75):
             watchdog.at(f"in the steps behind {step}")
             time.sleep(0.02)
     time.sleep(0.5)  # and after the end too
@@ -169,7 +169,8 @@ def test_a_flipped_bit_in_memory_is_caught_and_its_leaf_named(tmp_path, monkeypa
     assert str(caught.value).startswith(
         f"Step 10, executed twice from one state, differs at params/{leaf}, so memory or a processor"
     )
-    assert "the last saved step is 5: go on by --resume on another machine" in str(caught.value)
+    call = f"jaxgen.train('vae-digits', name='run', runs={str(tmp_path)!r}, resume=True)"
+    assert str(caught.value).endswith(f"the last saved step is 5: go on, elsewhere, by {call}")
 
 
 def test_dispatches_stop_before_the_step_that_is_executed_twice():

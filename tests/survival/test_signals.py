@@ -85,6 +85,49 @@ def test_a_signal_at_any_moment_ends_training(tmp_path):
     check(SIGNALS, [sys.executable, "train.py", *TRAIN], tmp_path / "runs", 12.0, seed=0)
 
 
+SLOW = """
+import os, time
+from jaxgen.interrupts import arm
+arm()
+fsync = os.fsync
+def slow(number):
+    time.sleep(3 if "/checkpoints/" in os.readlink(f"/proc/self/fd/{number}") else 0)
+    fsync(number)
+os.fsync = slow
+from jaxgen.cli import main_train
+main_train()
+"""
+
+
+def test_ctrl_c_ends_a_job_whose_disk_takes_seconds_for_a_file(tmp_path):
+    """A save then takes minutes. The printed command goes on; a run of one process here."""
+    script, root = tmp_path / "train.py", tmp_path / "runs"
+    script.write_text(SLOW)
+    launch = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--", str(script), *TRAIN]
+    job = subprocess.Popen(
+        [*launch, "--runs", str(root)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        cwd=ROOT,
+    )  # fmt: skip
+    while not (root / "run" / "checkpoints").exists():
+        assert job.poll() is None, job.stderr.read()
+        time.sleep(0.01)
+    sent = time.monotonic()
+    job.send_signal(signal.SIGINT)
+    said = job.communicate(timeout=120)[1]
+    seconds = time.monotonic() - sent
+    print(f"\na job in a slow save: ended within {seconds:.2f} s", end="")
+    assert job.returncode == 130 and seconds < 30, said  # 4 s where the machine is quiet
+    again = re.search(r"go on from the last whole checkpoint by (.*)$", said, re.M)[1]
+    assert f"-n 2 -- {script} --resume run --runs {root}" in again
+    (step,) = re.findall(r"(\d+)\.saving", str(list((root / "run" / "checkpoints").iterdir())))
+    done = subprocess.run(
+        ["bash", "-c", f"{again} --steps {int(step) + 10}".replace(str(script), "train.py")],
+        cwd=ROOT, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(root / "run")
+
+
 def test_a_signal_at_any_moment_ends_all_processes_of_a_job(tmp_path):
     launch = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--", "train.py", *TRAIN]
     check(max(SIGNALS // 5, 1), launch, tmp_path / "runs", 15.0, seed=1)

@@ -5,16 +5,16 @@ In the catalogue: `lm.cross-entropy`.
 
 from collections.abc import Callable
 
-import flax.linen as nn
 import jax
 import numpy as np
 
 from jaxgen.families.batches import in_batches
+from jaxgen.families.classifier.module import Classifier
 from jaxgen.families.classifier.objective import ONE_CLASS, Reading
 
 
 def make_classifier_evaluation(
-    model: nn.Module, batch_size: int = 500, reading: Reading = ONE_CLASS
+    model: Classifier, batch_size: int = 500, reading: Reading = ONE_CLASS
 ) -> Callable:
     """`evaluate(weights, dataset) -> metrics`: `loss` in nats per image, `accuracy` as a share.
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
 from jaxgen.equations import language
+from jaxgen.families.classifier.module import Classifier
 from jaxgen.training.batch import split_each
 from jaxgen.training.gradient import Aux
 from jaxgen.training.metrics import Mean
@@ -36,12 +36,11 @@ class Reading(NamedTuple):
 
 
 def make_classifier_loss(
-    model: nn.Module, *, flip: bool, shift: int, reading: Reading | None = None
+    model: Classifier, *, flip: bool, shift: int, reading: Reading | None = None
 ) -> Callable:
     """`loss(params, extra, batch, keys)`: nats of what is to be read off batch['image'].
 
-    The model makes logits (B, V) of images and keys for its dropout. Beside the loss its metrics have
-    the accuracy, both on images as `augmented` leaves them.
+    Beside the loss its metrics have the accuracy, both on images as `augmented` leaves them.
     """
     reading = reading or ONE_CLASS
 

@@ -10,6 +10,8 @@ from jaxgen.errors import check
 class DiffusionSampling:
     """How samples are drawn."""
 
+    show: Literal["samples", "paths"] = "samples"
+    """Only the samples, or their way to them: noise, three levels of it between, and the samples."""
     count: int = 64
     """Samples in the picture."""
     sampler: Literal["ancestral", "ddim", "euler", "heun", "dpm-solver++"] = "heun"

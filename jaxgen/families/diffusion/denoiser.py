@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 from jaxgen.equations import diffusion
 from jaxgen.equations.diffusion import Denoise
 from jaxgen.equations.diffusion_schedules import Level, log_snr
+from jaxgen.families.diffusion.module import Network
 
 
 def lattice_levels(count: int) -> Float[Array, " V"]:
@@ -24,12 +25,12 @@ class Denoiser:
     """A network with the meaning of its output.
 
     Attributes:
-      model: a linen module, (scaled z, λ, label) -> outputs. prediction: what they are, see `Diffusion`.
+      model: of outputs. prediction: what these are, see `Diffusion`.
       data_deviation: D, the data's deviation along an axis. levels: of a pixel, for a lattice.
       num_classes: the label that stands for no class; None where the model is told none.
     """
 
-    model: Any
+    model: Network
     prediction: str
     data_deviation: float
     levels: int

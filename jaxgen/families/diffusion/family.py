@@ -155,18 +155,23 @@ class Diffusion(Experiment):
         import jax.numpy as jnp
 
         from jaxgen.families.diffusion.evaluation import make_image_evaluation
-        from jaxgen.families.diffusion.sampling import labels_for, make_sampler
+        from jaxgen.families.diffusion.sampling import labels_for, make_paths, make_sampler
         from jaxgen.families.judge import make_judge
         from jaxgen.metrics.pictures import save_grid
 
         draw = make_sampler(self, denoiser, schedule, math.prod(spec.shape))
+        paths = make_paths(self, denoiser, schedule, math.prod(spec.shape))
 
         def sample(weights, key, path):
             count, wanted = self.sampling.count, self.sampling.label
             label = labels_for(count, denoiser.num_classes, wanted)
-            rows = draw(weights.params, jax.random.split(key, count), label)
-            images = jnp.clip((rows + 1) / 2, 0, 1).reshape(count, *spec.shape)
-            return save_grid(images, path)
+            keys = jax.random.split(key, count)
+            if self.sampling.show == "paths":
+                levels = paths(weights.params, keys, label).values()  # of each image its own row
+                rows, columns = jnp.stack(list(levels), axis=1), len(levels)
+            else:
+                rows, columns = draw(weights.params, keys, label), None
+            return save_grid(jnp.clip((rows + 1) / 2, 0, 1).reshape(-1, *spec.shape), path, columns)
 
         judge = make_judge(trained["judge"], self.judge.run) if "judge" in trained else None
         evaluate = make_image_evaluation(self, denoiser, schedule, draw, judge)
@@ -235,16 +240,22 @@ class PointDiffusion(Diffusion):
         import numpy as np
 
         from jaxgen.families.diffusion.evaluation import make_point_evaluation
-        from jaxgen.families.diffusion.sampling import labels_for, make_sampler
-        from jaxgen.metrics.pictures import save_points
+        from jaxgen.families.diffusion.sampling import labels_for, make_paths, make_sampler
+        from jaxgen.metrics.pictures import save_paths, save_points
 
         draw = make_sampler(self, denoiser, schedule, math.prod(spec.shape))
+        paths = make_paths(self, denoiser, schedule, math.prod(spec.shape))
+        centres = np.asarray(spec.mixture.centres)
 
         def sample(weights, key, path):
             count, wanted = self.sampling.count, self.sampling.label
             label = labels_for(count, denoiser.num_classes, wanted)
+            if self.sampling.show == "paths":
+                return save_paths(
+                    paths(weights.params, jax.random.split(key, count), label), centres, path
+                )
             points = draw(weights.params, jax.random.split(key, count), label)
-            return save_points(points, np.asarray(spec.mixture.centres), path)
+            return save_points(points, centres, path)
 
         evaluate = make_point_evaluation(
             self, denoiser, schedule, draw, spec.mixture, self._exact(spec)

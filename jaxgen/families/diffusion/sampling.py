@@ -42,6 +42,39 @@ def make_sampler(settings: Any, denoiser: Denoiser, schedule: Schedule, size: in
     return draw
 
 
+PATH = (0.0, 0.65, 0.7, 0.8, 1.0)
+"""Of all steps, those behind which a path is shown: late, where a sample comes to be."""
+
+
+def make_paths(settings: Any, denoiser: Denoiser, schedule: Schedule, size: int):
+    """`paths(params, keys (B,), labels) -> {title: (B, X)}`: what `make_sampler` draws, on its way.
+
+    A title tells the noise that is left, σ. Each is scaled to the size of data by α² + σ² = 1.
+    """
+    sampling = settings.sampling
+    span = (settings.log_snr_min, settings.log_snr_max)
+    places = sorted({round(share * sampling.num_steps) for share in PATH})
+
+    @jax.jit
+    def all_of(params, keys, label):
+        times = spaced(schedule, sampling.num_steps, sampling.spacing, span)
+        interval = (sampling.guidance_from, sampling.guidance_to)
+        denoise = denoiser.guided(params, label, sampling.guidance, interval)
+        way = diffusion_samplers.sample(
+            denoise, schedule, times, keys, size, sampling.sampler,
+            eta=sampling.eta, churn=sampling.churn, path=True,
+        )  # fmt: skip
+        alpha, sigma = schedule(times)
+        scale = jnp.sqrt(alpha**2 + sigma**2)
+        return way / scale[:, None, None], jnp.where(times == 0, 0.0, sigma / scale)
+
+    def paths(params, keys, label: Int[Array, " B"] | None) -> dict[str, Float[Array, "B X"]]:
+        way, left = all_of(params, keys, label)
+        return {f"σ = {float(left[place]):.2f}": way[place] for place in places}
+
+    return paths
+
+
 def labels_for(count: int, num_classes: int | None, label: int) -> Int[Array, " B"] | None:
     """The class asked for, or, for -1, all of them in turn; None without classes."""
     if num_classes is None:

@@ -11,12 +11,12 @@ In the catalogue: `tokens.perplexity`, `vae.decoder`.
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.equations import vae
 from jaxgen.equations import vector_quantisation as vq
+from jaxgen.families.discrete_vae.module import GridAutoencoder
 from jaxgen.training.gradient import Aux
 from jaxgen.training.metrics import Mean
 
@@ -31,7 +31,7 @@ def reconstruction_nats(
     return -vae.gaussian_log_density(rows, mean, jnp.full_like(mean, log_variance))
 
 
-def make_discrete_loss(model: nn.Module, quantiser: Any, log_variance: float) -> Callable:
+def make_discrete_loss(model: GridAutoencoder, quantiser: Any, log_variance: float) -> Callable:
     """`loss(params, extra, batch, keys)` in nats an image; beside it what it is made of.
 
     `perplexity` is of the whole batch's codes.

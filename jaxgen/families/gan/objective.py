@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from jaxgen.equations import gan, gan_penalties
 from jaxgen.families.gan.augmentation import augmented
+from jaxgen.families.gan.module import Discriminator, Generator
 from jaxgen.families.gan.spectral import init_vectors, normalised, with_next_vectors
 from jaxgen.training.batch import split_each
 from jaxgen.training.gradient import Aux
@@ -93,17 +93,16 @@ STATISTICS = "batch_stats"  # the collection of `layers.norm.BatchNorm`
 
 
 def make_gan_losses(
-    generator: nn.Module,
-    discriminator: nn.Module,
+    generator: Generator,
+    discriminator: Discriminator,
     losses: LossPair,
     rules: Rules | None = None,
     name: str = "image",
 ) -> dict[str, Callable]:
     """Of each player, by name: `(own, other, extra, batch, keys) -> (loss, Aux)`.
 
-    The generator has a latent_size and makes examples of noise (B, Z); the discriminator makes logits
-    (B,) of examples and keys for its dropout. `name` is theirs in a batch. What a pass leaves without a
-    gradient is in `extra`, see `init_extra`.
+    `name` is that of the examples in a batch. What a pass leaves without a gradient is in `extra`, see
+    `init_players`.
     """
     rules = rules or Rules()
 
@@ -176,7 +175,7 @@ def make_gan_losses(
 
 
 def init_players(
-    generator: nn.Module, discriminator: nn.Module, rules: Rules, shape: tuple[int, ...]
+    generator: Generator, discriminator: Discriminator, rules: Rules, shape: tuple[int, ...]
 ) -> Callable:
     """`init(g_key, d_key) -> Weights` of both players for examples of this shape.
 
@@ -203,7 +202,7 @@ def init_players(
     return init
 
 
-def run(module: nn.Module, player: str, params, extra, *inputs) -> tuple[Any, Any]:
+def run(module: Generator | Discriminator, player: str, params, extra, *inputs) -> tuple[Any, Any]:
     """(what a player makes of its inputs while it trains, extra with its statistics)."""
     if extra is None or player not in extra:
         return module.apply({"params": params}, *inputs), extra
@@ -212,7 +211,7 @@ def run(module: nn.Module, player: str, params, extra, *inputs) -> tuple[Any, An
     return outputs, extra | {player: changed[STATISTICS]}
 
 
-def at_rest(module: nn.Module, player: str, weights, *inputs) -> Any:
+def at_rest(module: Generator | Discriminator, player: str, weights, *inputs) -> Any:
     """What a trained player makes of its inputs, by the statistics that training has left."""
     params, extra = weights.params[player], weights.extra or {}
     if player == "discriminator" and "spectral" in extra:

@@ -1,9 +1,5 @@
 """Text from a language model, token after token, in one compiled loop.
 
-A model that is drawn from has `apply(variables, tokens, cache=, lengths=) -> (logits, cache)`, which
-reads tokens (B, T), of each row the first `lengths` only, behind what is cached, and
-`empty_cache(batch_size, length)`. A transformer caches keys and values, a recurrent model its state.
-
 A transformer's context is full after `window` tokens. Then the older half of it is forgotten, and what
 is left is read anew: so each token's context is known from its place in the text alone, a cached model
 says the same as one that reads its context again for every token, and forgetting costs a pass in every
@@ -15,7 +11,6 @@ In the catalogue: `lm.sampling`.
 from functools import partial
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +18,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxgen.equations.sampling import sampling_log_probs
+from jaxgen.families.language.module import CachedLanguageModel
 
 
 class Settings(NamedTuple):
@@ -76,7 +72,7 @@ class Decoding(NamedTuple):
 
 
 def draw_tokens(
-    model: nn.Module,
+    model: CachedLanguageModel,
     params: Any,
     keys: Any,
     prompts: list[np.ndarray],
@@ -96,7 +92,7 @@ def draw_tokens(
 
 
 def begin(
-    model: nn.Module,
+    model: CachedLanguageModel,
     params: Any,
     prompts: list[np.ndarray],
     max_tokens: int,
@@ -113,7 +109,9 @@ def begin(
 
 
 @partial(jax.jit, static_argnums=(0, 4, 5))
-def _begin(model: nn.Module, params, prompts, lengths, max_tokens: int, width: int) -> Decoding:
+def _begin(
+    model: CachedLanguageModel, params, prompts, lengths, max_tokens: int, width: int
+) -> Decoding:
     (B, P), V = prompts.shape, model.vocab_size
     inside = jnp.arange(P)[None] < lengths[:, None]
     tokens = jnp.where(inside, prompts, V)  # padding is no token, and is dropped
@@ -138,7 +136,12 @@ def _read(model, params, tokens, lengths, width):
 
 @partial(jax.jit, static_argnums=(0, 5), donate_argnums=3)
 def advance(
-    model: nn.Module, params, keys, state: Decoding, until: Int[Array, ""], settings: Settings
+    model: CachedLanguageModel,
+    params,
+    keys,
+    state: Decoding,
+    until: Int[Array, ""],
+    settings: Settings,
 ) -> Decoding:
     """Go on until so many tokens were offered to each text, or all texts have ended.
 
@@ -208,7 +211,7 @@ def _feed(model, params, state: Decoding, token, full) -> Decoding:
 
 
 def text_log_probs(
-    model: nn.Module, params: Any, tokens: Int[Array, "B T"], settings: Settings
+    model: CachedLanguageModel, params: Any, tokens: Int[Array, "B T"], settings: Settings
 ) -> Float[Array, "B T-1"]:
     """Of each token but the first, given those before it, under the settings, in one forward pass.
 

@@ -6,16 +6,16 @@ In the catalogue: `lm.cross-entropy`.
 import math
 from collections.abc import Callable
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.equations import language
+from jaxgen.families.language.module import LanguageModel
 
 
 def make_language_evaluation(
-    model: nn.Module, batch_size: int = 64, *, stateful: bool = False
+    model: LanguageModel, batch_size: int = 64, *, stateful: bool = False
 ) -> Callable:
     """`evaluate(weights, dataset) -> metrics`: nats of the held-out text, or of the part to be judged.
 

@@ -5,22 +5,22 @@ In the catalogue: `lm.cross-entropy`.
 
 from collections.abc import Callable
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from jaxgen.equations import language
+from jaxgen.families.language.module import CachedLanguageModel, LanguageModel
 from jaxgen.training.batch import all_examples, own_examples
 from jaxgen.training.gradient import Aux
 from jaxgen.training.metrics import Mean
 
 
-def make_language_loss(model: nn.Module, chunk: int | None = None) -> Callable:
+def make_language_loss(model: LanguageModel, chunk: int | None = None) -> Callable:
     """`loss(params, extra, batch, keys)`: nats per token of batch['targets'] given batch['tokens'].
 
-    Both are (B, T). The model makes logits (B, T, V) of tokens and keys for its dropout. A batch may
-    have `weights` (B, T), what each target counts for: the loss is then Σ w nats / Σ w over the step.
-    With a `chunk` no more than the logits of so many tokens stand at once.
+    Both are (B, T). A batch may have `weights` (B, T), what each target counts for: the loss is then
+    Σ w nats / Σ w over the step. With a `chunk` no more than the logits of so many tokens stand at once,
+    of a `FeatureModel`.
     """
 
     def loss(params, extra, batch, keys):
@@ -39,7 +39,7 @@ def make_language_loss(model: nn.Module, chunk: int | None = None) -> Callable:
     return loss if chunk is None else chunked_loss
 
 
-def make_stateful_loss(model: nn.Module) -> Callable:
+def make_stateful_loss(model: CachedLanguageModel) -> Callable:
     """The same of a model that goes on from the state which the step before has left in `extra`.
 
     A row of the batch goes on where it starts at the token that came next in the step before; elsewhere,
@@ -68,7 +68,7 @@ def mean_nats(nats, batch, extra):
     return language.weighted_mean(nats, weights), aux
 
 
-def empty_extra(model: nn.Module, batch_size: int) -> dict:
+def empty_extra(model: CachedLanguageModel, batch_size: int) -> dict:
     """What `make_stateful_loss` finds before the first step: no row goes on with anything."""
     return {
         "state": model.empty_cache(batch_size, 0),

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
@@ -13,6 +12,7 @@ from jaxtyping import Int
 from jaxgen.data import TextSpec, Tokenizer
 from jaxgen.errors import UserError
 from jaxgen.families.language.decoding import Settings, advance, begin
+from jaxgen.families.language.module import CachedLanguageModel
 from jaxgen.families.sampling import TextSampling
 
 CHUNK = 16  # tokens between two pieces of a stream
@@ -27,7 +27,7 @@ class Piece(NamedTuple):
 
 
 def sample_text(
-    model: nn.Module,
+    model: CachedLanguageModel,
     window: int | None,
     params: Any,
     key: Any,
@@ -43,7 +43,7 @@ def sample_text(
 
 
 def stream_text(
-    model: nn.Module,
+    model: CachedLanguageModel,
     window: int | None,
     params: Any,
     key: Any,

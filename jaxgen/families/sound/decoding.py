@@ -11,12 +11,12 @@ algorithm", https://arxiv.org/abs/1611.09482.
 from functools import partial
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from jaxgen.families.sound.module import SoundModel
 from jaxgen.families.sound.output import Output
 
 
@@ -34,7 +34,7 @@ class Drawn(NamedTuple):
 
 @partial(jax.jit, static_argnums=(0, 1, 4), static_argnames=("temperature", "hop"))
 def draw_sound(
-    model: nn.Module,
+    model: SoundModel,
     output: Output,
     params: Any,
     keys: Any,

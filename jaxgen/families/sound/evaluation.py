@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from jaxgen.data.audio import vowels
 from jaxgen.data.audio.dataset import Waves
 from jaxgen.data.audio.kind import AudioSpec
+from jaxgen.families.sound.module import SoundModel
 from jaxgen.families.sound.objective import window_nats
 from jaxgen.families.sound.output import MuLaw, Output
 from jaxgen.families.sound.sampling import draw_batch
@@ -26,7 +26,7 @@ NEAR = 0.03
 
 
 def make_sound_evaluation(
-    experiment: Any, model: nn.Module, output: Output, spec: AudioSpec, reach: int
+    experiment: Any, model: SoundModel, output: Output, spec: AudioSpec, reach: int
 ) -> Callable:
     """`evaluate(weights, dataset) -> metrics`: every held-out sample once, given all that R lets it see.
 
@@ -90,7 +90,7 @@ def plain_bits(output: MuLaw, train: Waves, test: Waves, rate: int) -> dict[str,
 
 
 def judge_voice(
-    model: nn.Module, output: Output, params: Any, spec: AudioSpec, experiment: Any, seed: int = 0
+    model: SoundModel, output: Output, params: Any, spec: AudioSpec, experiment: Any, seed: int = 0
 ) -> dict[str, float]:
     """Strings at random, always the same, said by the model at its temperature and read back."""
     count, temperature = experiment.judge_texts, experiment.sampling.temperature

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-import flax.linen as nn
-
+from jaxgen.families.sound.module import SoundModel
 from jaxgen.families.sound.output import Output
 from jaxgen.training.gradient import Aux
 from jaxgen.training.metrics import Mean
 
 
-def make_sound_loss(model: nn.Module, output: Output) -> Callable:
+def make_sound_loss(model: SoundModel, output: Output) -> Callable:
     """`loss(params, extra, batch, keys)`: nats per sample of batch['wave'] (B, T + 1) but the first.
 
     Where they are there, batch['features'] (B, frames, C) and batch['label'] (B,) are told to the model.
@@ -22,7 +21,7 @@ def make_sound_loss(model: nn.Module, output: Output) -> Callable:
     return loss
 
 
-def window_nats(model: nn.Module, output: Output, params, batch):
+def window_nats(model: SoundModel, output: Output, params, batch):
     """−log p of samples 1 .. T of each window, given those before them: (B, T)."""
     signal = output.signal(batch["wave"])
     told = (batch.get("features"), batch.get("label"))

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +14,7 @@ from jaxgen.data.audio.wavs import read_features, read_wav, write_wav
 from jaxgen.errors import UserError
 from jaxgen.families.sound.config import SoundSampling
 from jaxgen.families.sound.decoding import draw_sound
+from jaxgen.families.sound.module import SoundModel
 from jaxgen.families.sound.output import Output
 from jaxgen.metrics.spectrogram import save_spectrograms
 from jaxgen.suggest import did_you_mean
@@ -113,7 +113,7 @@ def _features(file: Path, spec: AudioSpec) -> np.ndarray:
 
 
 def sample_sound(
-    model: nn.Module,
+    model: SoundModel,
     output: Output,
     params: Any,
     key: Any,
@@ -144,7 +144,7 @@ def sample_sound(
 
 
 def draw_batch(
-    model: nn.Module,
+    model: SoundModel,
     output: Output,
     params: Any,
     features: np.ndarray,

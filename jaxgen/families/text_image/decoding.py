@@ -9,7 +9,6 @@ In the catalogue: `lm.sampling`, `tokens.guided-logits`.
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -18,6 +17,7 @@ from jaxtyping import Array, Int
 from jaxgen.equations.sampling import sampling_log_probs
 from jaxgen.equations.text_to_image import guided_logits
 from jaxgen.families.batches import in_batches
+from jaxgen.families.language.module import CachedLanguageModel
 from jaxgen.families.text_image.config import PromptSampling
 from jaxgen.families.text_image.objective import NO_WORD
 
@@ -26,7 +26,7 @@ CHUNK = 250
 
 
 def make_drawing(
-    model: nn.Module, num_words: int, length: int, sampling: PromptSampling
+    model: CachedLanguageModel, num_words: int, length: int, sampling: PromptSampling
 ) -> Callable:
     """`draw(params, keys (B,), text (B, T), given (B, G)) -> codes (B, P)`, G ≥ 0 codes being given."""
     guided = sampling.guidance != 1.0

@@ -6,7 +6,6 @@ In the catalogue: `tokens.joint-loss`.
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +14,7 @@ from jaxgen.data.captions.kind import CaptionSpec
 from jaxgen.data.captions.scenes import is_shown
 from jaxgen.equations import text_to_image
 from jaxgen.families.batches import in_batches
+from jaxgen.families.language.module import CachedLanguageModel
 from jaxgen.families.text_image.codec import Codec
 from jaxgen.families.text_image.objective import part_nats
 from jaxgen.families.text_image.reading import read_attributes
@@ -26,7 +26,7 @@ MAX_PIXELS = 1024
 
 
 def make_text_image_evaluation(
-    settings: Any, model: nn.Module, codec: Codec, spec: CaptionSpec, draw: Callable,
+    settings: Any, model: CachedLanguageModel, codec: Codec, spec: CaptionSpec, draw: Callable,
     judge: Callable | None,
 ) -> Callable:  # fmt: skip
     """`evaluate(weights, dataset)`: `loss`, `text_nats`, `image_nats` a token, and a judge's verdict.

@@ -9,12 +9,12 @@ In the catalogue: `lm.cross-entropy`, `tokens.joint-loss`.
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from jaxgen.equations import language, text_to_image
+from jaxgen.families.language.module import LanguageModel
 from jaxgen.families.text_image.codec import Codec
 from jaxgen.training.batch import split_each
 from jaxgen.training.gradient import Aux
@@ -24,7 +24,7 @@ NO_WORD = 0  # as `data.captions.scenes` has it: a text of these alone says noth
 
 
 def part_nats(
-    model: nn.Module, params: Any, text: Int[Array, "B T"], codes: Int[Array, "B P"], num_words: int,
+    model: LanguageModel, params: Any, text: Int[Array, "B T"], codes: Int[Array, "B P"], num_words: int,
     dropout_keys: Any = None,
 ) -> tuple[Array, Array]:  # fmt: skip
     """(B, T − 1) and (B, P): −log p of each token but the first, given those before it."""
@@ -36,7 +36,7 @@ def part_nats(
 
 
 def make_text_image_loss(
-    model: nn.Module, codec: Codec, num_words: int, text_dropout: float, text_weight: float
+    model: LanguageModel, codec: Codec, num_words: int, text_dropout: float, text_weight: float
 ) -> Callable:
     """`loss(params, extra, batch, keys)`: weighted nats a token; texts dropped with that probability."""
 

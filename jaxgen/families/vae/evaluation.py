@@ -5,7 +5,6 @@ In the catalogue: `vae.elbo`, `vae.importance-weighted`.
 
 from collections.abc import Callable
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +14,7 @@ from jaxgen.equations import bounds, vae
 from jaxgen.families.batches import in_batches
 from jaxgen.families.vae.latents import draw_layers, noise_size
 from jaxgen.families.vae.likelihood import Likelihood
+from jaxgen.families.vae.module import Autoencoder
 from jaxgen.families.vae.objective import binarised, elbo_terms, log_weights
 
 CHUNK = 500
@@ -22,7 +22,7 @@ CHUNK = 500
 
 
 def make_vae_evaluation(
-    model: nn.Module,
+    model: Autoencoder,
     binarise: str,
     likelihood: Likelihood | None = None,
     *,

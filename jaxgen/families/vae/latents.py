@@ -1,8 +1,6 @@
 """Latents of a VAE, in one layer or in two: draws, densities, divergences.
 
-A model has a latent_size, and methods `encode` (images to q(z₁|x)) and `decode` (z₁ to outputs). One of
-two layers has an upper_size too, and `encode_upper` (z₁ to q(z₂|z₁)), `decode_upper` (z₂ to p(z₁|z₂)).
-Eqs. are of `equations.bounds`.
+Eqs. are of `equations.bounds`; `module` says what each half of a model makes.
 
 In the catalogue: `vae.decoder`, `vae.gaussian-kl`, `vae.reparameterisation`, `vae.sampled-kl`.
 """
@@ -11,11 +9,11 @@ import functools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.equations import bounds, vae
+from jaxgen.families.vae.module import Autoencoder, TwoLayerAutoencoder
 from jaxgen.layers.gaussian import Gaussian
 
 
@@ -27,18 +25,19 @@ class Layer(NamedTuple):
     prior: Gaussian | None
 
 
-def noise_size(model: nn.Module) -> int:
+def noise_size(model: Autoencoder) -> int:
     """Standard normal numbers that one draw takes."""
-    return model.latent_size + getattr(model, "upper_size", 0)
+    above = model.upper_size if isinstance(model, TwoLayerAutoencoder) else 0
+    return model.latent_size + above
 
 
 def draw_layers(
-    model: nn.Module, params: Any, posterior: Gaussian, noise: Float[Array, "B both"]
+    model: Autoencoder, params: Any, posterior: Gaussian, noise: Float[Array, "B both"]
 ) -> list[Layer]:
     """The layers from the lowest on, each drawn from q given the one beneath it."""
     size = model.latent_size
     latent = vae.reparameterise(*posterior, noise[:, :size])
-    if not getattr(model, "upper_size", 0):
+    if not isinstance(model, TwoLayerAutoencoder):
         return [Layer(latent, posterior, None)]
     upper = model.apply({"params": params}, latent, method="encode_upper")
     above = vae.reparameterise(upper.mean, upper.log_variance, noise[:, size:])
@@ -46,10 +45,10 @@ def draw_layers(
     return [Layer(latent, posterior, prior), Layer(above, upper, None)]
 
 
-def draw_prior(model: nn.Module, params: Any, noise: Float[Array, "B both"]):
+def draw_prior(model: Autoencoder, params: Any, noise: Float[Array, "B both"]):
     """z₁ from the prior, (B, latent_size)."""
     size = model.latent_size
-    if not getattr(model, "upper_size", 0):
+    if not isinstance(model, TwoLayerAutoencoder):
         return noise
     prior = model.apply({"params": params}, noise[:, size:], method="decode_upper")
     return vae.reparameterise(prior.mean, prior.log_variance, noise[:, :size])

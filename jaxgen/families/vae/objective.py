@@ -7,7 +7,6 @@ In the catalogue: `vae.elbo`, `vae.free-bits`, `vae.importance-weighted`, `vae.l
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -24,6 +23,7 @@ from jaxgen.families.vae.latents import (
     total,
 )
 from jaxgen.families.vae.likelihood import Likelihood
+from jaxgen.families.vae.module import Autoencoder
 from jaxgen.training.batch import mean_over_batch, split_each
 from jaxgen.training.gradient import Aux
 from jaxgen.training.metrics import Mean
@@ -51,14 +51,14 @@ class Objective(NamedTuple):
 
 
 def make_vae_loss(
-    model: nn.Module,
+    model: Autoencoder,
     binarise: str,
     likelihood: Likelihood | None = None,
     objective: Objective | None = None,
 ) -> Callable:
     """`loss(params, extra, batch, keys)`: nats per image; binarise as `binarised`.
 
-    The model is as `latents` has it; the rest is Bernoulli pixels and −ELBO by one draw where not given.
+    Bernoulli pixels and −ELBO by one draw where the rest is not given.
     """
     likelihood, objective = likelihood or Likelihood(), objective or Objective()
     weighted = objective.estimator != "elbo"
@@ -117,7 +117,7 @@ def image_keys(image: Float[Array, "B height width C"]):
 
 
 def elbo_terms(
-    model: nn.Module,
+    model: Autoencoder,
     params: Any,
     image: Float[Array, "B height width C"],
     noise: Float[Array, "B both"],
@@ -133,7 +133,7 @@ def elbo_terms(
 
 
 def decoded_nats(
-    model: nn.Module, likelihood: Likelihood, params: Any, layers: list[Layer], image
+    model: Autoencoder, likelihood: Likelihood, params: Any, layers: list[Layer], image
 ) -> Float[Array, " B"]:
     """-log p(x|z) of the lowest layer's draw."""
     outputs = model.apply({"params": params}, layers[0].latent, method="decode")
@@ -141,7 +141,7 @@ def decoded_nats(
 
 
 def log_weights(
-    model: nn.Module, likelihood: Likelihood, params: Any, layers: list[Layer], image
+    model: Autoencoder, likelihood: Likelihood, params: Any, layers: list[Layer], image
 ) -> tuple[Float[Array, " B"], Float[Array, " B"], Float[Array, " B"]]:
     """(log w, -log p(x|z), log q - log p) of one draw each, all layers together."""
     nats = decoded_nats(model, likelihood, params, layers, image)

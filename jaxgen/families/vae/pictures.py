@@ -6,7 +6,6 @@ In the catalogue: `vae.gaussian-kl`, `vae.reparameterisation`.
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +14,7 @@ from jaxtyping import Array, Bool, Float
 from jaxgen.equations import vae
 from jaxgen.errors import UserError
 from jaxgen.families.vae.likelihood import Likelihood
+from jaxgen.families.vae.module import Autoencoder
 from jaxgen.families.vae.objective import binarised
 from jaxgen.families.vae.sampling import decoded_images, sample_vae
 from jaxgen.metrics.pictures import save_grid
@@ -30,7 +30,7 @@ REACH = 2.5
 class Net:
     """A model with its parameters and likelihood, to be asked for codes and images."""
 
-    def __init__(self, model: nn.Module, likelihood: Likelihood, params: Any):
+    def __init__(self, model: Autoencoder, likelihood: Likelihood, params: Any):
         self.model, self.likelihood, self.params = model, likelihood, params
 
     def encode(self, image):
@@ -44,7 +44,7 @@ class Net:
 
 
 def save_picture(
-    experiment: Any, model: nn.Module, likelihood: Likelihood, params: Any, key: Any, path: Path
+    experiment: Any, model: Autoencoder, likelihood: Likelihood, params: Any, key: Any, path: Path
 ) -> Path:
     """What the experiment's `sampling` asks for; held-out images are read where it needs them."""
     sampling = experiment.sampling

@@ -122,12 +122,12 @@ def test_a_million_characters_take_a_moment(kind):
     tokenizer = CharacterTokenizer.of(text) if kind == "characters" else ByteTokenizer()
 
     def seconds():
-        start = time.perf_counter()
+        start = time.process_time()
         tokenizer.encode(text)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    # 0.05 s measured for 1.1 million characters; the best of three, as the machine is shared.
-    assert min(seconds() for _ in range(3)) < 0.3
+    # 0.05 s of a core measured for 1.1 million characters; the best of three, as the machine is shared.
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 def test_numbers_are_their_ids():
