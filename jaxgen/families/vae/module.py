@@ -1,6 +1,7 @@
 """What this family asks of a module: any that offers it is trained, judged and drawn from.
 
-A linen module has `init` and `apply` of itself; any other class may have them too.
+A linen module has `init` and `apply` of itself; any other class may have them too, if its instances
+are hashable: they are what a program is compiled for.
 """
 
 from typing import Any, Protocol, runtime_checkable
