@@ -23,6 +23,7 @@ import tyro
 
 from jaxgen.cli import run_command
 from jaxgen.cli.parsing import parse, parse_known
+from jaxgen.devices.parting import FOLLOWED
 from jaxgen.devices.processes import (
     COORDINATOR,
     LAUNCHER,
@@ -44,9 +45,11 @@ TERM_SECONDS = 2.0  # from SIGTERM to SIGKILL
 SAVE_SECONDS = 30.0  # after an interruption: from the first worker's end to SIGTERM for the others
 # How a worker may end that was interrupted; jaxlib aborts the one whose coordinator was quicker.
 INTERRUPTED = (130, *(-n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGABRT)))
-MOST_PAUSE_SECONDS = (
-    60.0  # before a restart; the first comes after 1 s, each other after twice that
-)
+# How a worker may end that another one's failure has ended: it followed, or jaxlib aborted it when its
+# coordinator died. The echo of a failure, not its cause.
+ECHOES = (FOLLOWED, -signal.SIGABRT)
+# Before a restart; the first comes after 1 s, each other after twice that.
+MOST_PAUSE_SECONDS = 60.0
 DRAIN_SECONDS = 1.0  # for the last words of a worker whose own children still hold its pipe
 
 
@@ -231,7 +234,8 @@ class Job:
             if not self.failed:
                 self.stopped = [r for r, w in enumerate(self.workers) if _is_stopped(w.pid)]
             self.failed.append(rank)
-            self._limit(SETTLE_SECONDS)
+            # Who is followed is about to end by itself.
+            self._limit(TERM_SECONDS if status == FOLLOWED else SETTLE_SECONDS)
         elif self.interrupted:
             self._limit(SAVE_SECONDS)
 
@@ -254,8 +258,7 @@ class Job:
     def _status(self) -> int:
         if not self.failed:
             return 130 if any(self.ended.values()) else 0
-        # jaxlib aborts a process whose coordinator has died: the echo of a failure, not its cause.
-        rank = min(self.failed, key=lambda rank: self.ended[rank] == -signal.SIGABRT)
+        rank = min(self.failed, key=lambda rank: self.ended[rank] in ECHOES)
         status, pid = self.ended[rank], self.workers[rank].pid
         if status == -signal.SIGABRT and self.stopped:
             rank = self.stopped[0]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxgen import interrupts
+from jaxgen.devices.parting import follow_others, leave_together, tell_others
 from jaxgen.errors import UserError, check
 
 # How a launcher tells its processes where the others are; a flag goes before its variable.
@@ -38,9 +39,6 @@ PR_SET_PDEATHSIG = (
 HEARTBEAT_SECONDS = 30
 # How long the first to finish waits for the last: long enough for one that draws the final pictures.
 SHUTDOWN_SECONDS = 60
-# How long a process that stops for a reason which probably all have (bad input, Ctrl-C) waits to leave
-# together with them. If process 0 went first, jaxlib would abort the others before their own last word.
-TOGETHER_SECONDS = 2.0
 # An exception with one of these words is most often the echo of another process's death. It ends this
 # process a little later, so that whoever watches sees the cause die first.
 AFTERMATH = ("Gloo", "NCCL", "Connection reset", "coordination_service")
@@ -109,7 +107,8 @@ def join(options: JobOptions) -> None:
     _stage = "joining"
     _initialize(place, options.coordinator_timeout)
     _stage = "joined"
-    interrupts.before_end(_leave_together)
+    interrupts.before_end(leave_together)
+    follow_others()
 
 
 def _keep_stdout_to_ourselves() -> None:
@@ -142,8 +141,9 @@ def end_with_launcher() -> None:
 def leave(status: int = 0) -> None:
     """End this process's part in its job, and the process unless the status is 0.
 
-    With status 0 it waits for the others; with another status no longer than TOGETHER_SECONDS. Alone,
-    this is sys.exit of a status other than 0.
+    With status 0 it waits for the others; with another status for some seconds at most, in which they
+    are told to follow, but for an interruption, which reaches all. Alone, this is sys.exit of a status
+    other than 0.
     """
     global _stage
     stage, _stage = _stage, "alone"
@@ -162,18 +162,11 @@ def leave(status: int = 0) -> None:
         return
     try:
         if stage == "joined":
-            _leave_together()
+            if status != interrupts.INTERRUPTED:
+                tell_others()
+            leave_together()
     finally:  # a second Ctrl-C goes on here too
         interrupts.end(status)
-
-
-def _leave_together() -> None:
-    """Tell the others, and wait for them for a moment."""
-    import jax
-
-    waiting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
-    waiting.start()
-    waiting.join(TOGETHER_SECONDS)
 
 
 def is_echo(error: BaseException) -> bool:

@@ -1,24 +1,50 @@
 """A process that has imported everything and forks a process of jaxgen's for a line on its stdin.
 
 Starting Python and jax takes seconds, forking does not. A line is a JSON object, answered by a line:
-`arguments` of the command `jaxgen`, `log` (a file for what it prints) and, for faults.c, `fault`, by
-the process's number; `wait`, a process's number, and `seconds` by its status, null where it ran longer
-and was killed.
+`arguments` of the command `jaxgen`, or a `life` of lives.py's, `log` (a file for what it prints) and,
+for faults.c, `fault`, by the process's number; `wait`, a process's number, and `seconds` by its status,
+null where it ran longer and was killed.
 """
 
 import ctypes
+import importlib
+import io
 import json
 import os
+import pkgutil
 import signal
 import sys
 import time
+from pathlib import Path
 
-import matplotlib.figure  # noqa: F401
-import tensorboardX  # noqa: F401
+import flax.linen  # noqa: F401
+import PIL.Image
+import tensorboardX.record_writer  # noqa: F401
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from orbax.checkpoint import v1  # noqa: F401
 
+import jaxgen.experiments
+import jaxgen.metrics.pictures
 import jaxgen.runner  # noqa: F401
 from jaxgen.cli import main
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+def prepare() -> None:
+    """Do once what each process would do again: import the commands and every preset, find fonts."""
+    jaxgen.experiments.__path__.append(str(PRESETS))
+    for name in ("train", "evaluate", "sample"):
+        importlib.import_module(f"jaxgen.cli.{name}")
+    for module in pkgutil.iter_modules(jaxgen.experiments.__path__):
+        importlib.import_module(f"jaxgen.experiments.{module.name}")
+    PIL.Image.init()
+    figure = Figure()
+    FigureCanvasAgg(figure)
+    figure.add_subplot().plot([1, 2], label="1")
+    figure.axes[0].legend()
+    figure.savefig(io.BytesIO())
 
 
 def child(order: dict) -> None:
@@ -29,6 +55,11 @@ def child(order: dict) -> None:
     if fault := order.get("fault"):
         folder, kind, n, number, forever = fault
         ctypes.CDLL(None).arm(folder.encode(), kind.encode(), n, number, forever)
+    if life := order.get("life"):
+        from tests.survival.lives import live
+
+        live(*life)
+        os._exit(0)
     sys.argv = ["jaxgen", *order["arguments"]]
     main()
     sys.exit()
@@ -47,6 +78,7 @@ def wait(pid: int, seconds: float) -> int | None:
 
 
 if __name__ == "__main__":
+    prepare()
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)

@@ -17,24 +17,9 @@ from jaxgen.runs.manifest import describe
 from jaxgen.runs.run import Run
 from jaxgen.training.state import State
 
-from .conftest import RUN, SECONDS, attempts, bits, mounted, only_sentences, steps_of
+from .conftest import RUN, SECONDS, attempts, bits, mounted, only_sentences, resume, steps_of
 
 pytestmark = pytest.mark.once
-
-LONG = [*RUN, "--steps", "120", "--eval-every", "120", "--checkpoint-every", "20"]
-
-
-def resume(root: Path) -> list:
-    return ["train", "--resume", "run", "--runs", root]
-
-
-@pytest.fixture(scope="module")
-def whole(server, tmp_path_factory):
-    """The run that nothing happens to."""
-    root = tmp_path_factory.mktemp("whole")
-    assert server.run([*LONG, "--runs", root, "--name", "run"], root / "log") == 0
-    return bits(root / "run")
-
 
 # ---- Full
 
@@ -61,12 +46,12 @@ def test_a_run_on_a_disk_that_fills_ends_with_a_sentence_and_goes_on(
         with mounted("-t", "tmpfs", "-o", "size=1500k", "none", tmp_path / "disk") as root:
             room = int(rng.integers(60_000, 350_000))  # a run takes some 400 kB
             (root / "filler").write_bytes(bytes(shutil.disk_usage(root).free - room))
-            status = server.run([*LONG, "--runs", root, "--name", "run"], log)
+            status = server.run([*RUN, "--runs", root, "--name", "run"], log)
             assert status == 2 and only_sentences(log), (room, status, log.read_text()[-3000:])
             (root / "filler").unlink()
             if (root / "run").exists():
                 assert server.run(resume(root), log) == 0, log.read_text()[-3000:]
-                assert bits(root / "run") == whole
+                assert bits(root / "run") == whole.bits
         rows.append(True)
 
 
@@ -99,7 +84,7 @@ def test_a_run_outlives_losses_of_power(server, whole, disk, tmp_path, table):
         log = tmp_path / f"log-{number}"
         with disk.mounted() as root:
             shutil.rmtree(root / "run", ignore_errors=True)
-            pid = server.start([*LONG, "--runs", root, "--name", "run"], log)
+            pid = server.start([*RUN, "--runs", root, "--name", "run"], log)
             folder, aim = root / "run" / "checkpoints", int(rng.integers(1, 6)) * 20
             while not list(folder.glob(f"{aim}.saving*")) and not (folder / str(aim)).exists():
                 time.sleep(0.001)
@@ -115,7 +100,7 @@ def test_a_run_outlives_losses_of_power(server, whole, disk, tmp_path, table):
             assert found >= returned, (found, returned)
             second = tmp_path / f"log-{number}-resumed"
             assert server.run(resume(root), second) == 0, second.read_text()[-3000:]
-            assert bits(root / "run") == whole
+            assert bits(root / "run") == whole.bits
             assert "damaged" not in second.read_text()
         rows.append(True)
 

@@ -1,0 +1,61 @@
+"""How the processes of a job part: one that stops for a reason of its own tells the others, who follow.
+
+Untold, they wait for it in a collective, until its death has jaxlib abort them with a screen of C++.
+"""
+
+import contextlib
+import threading
+import time
+
+from jaxgen import interrupts
+
+STOP = "jaxgen/stop"  # in the store that jax's coordinator keeps; there when a process stops
+# How long a process that stops for a reason which probably all have (bad input, Ctrl-C) waits to leave
+# together with them. If process 0 went first, jaxlib would abort the others before their own last word.
+TOGETHER_SECONDS = 2.0
+FOLLOW_SECONDS = 1.0  # for a word of its own, before a process follows one that stops
+# The status of a process that has followed: nothing failed in it.
+FOLLOWED = 75
+
+_leaving = False  # whether this process is on its way out by itself
+
+
+def tell_others() -> None:
+    """Tell the other processes that this one stops."""
+    import jax
+
+    with contextlib.suppress(Exception):  # another was first, or the coordinator is gone
+        _client().key_value_set(STOP, str(jax.process_index()))
+
+
+def follow_others() -> None:
+    """From now on this process ends, without a word, soon after another has told that it stops."""
+    threading.Thread(target=_follow, name="follower", daemon=True).start()
+
+
+def leave_together() -> None:
+    """Leave the job when all others do, after some seconds at most."""
+    import jax
+
+    global _leaving
+    _leaving = True
+    waiting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+    waiting.start()
+    waiting.join(TOGETHER_SECONDS)
+
+
+def _follow() -> None:
+    import jax
+
+    with contextlib.suppress(Exception):  # there is no coordinator any more
+        teller = _client().blocking_key_value_get(STOP, 2**31 - 1)
+        time.sleep(FOLLOW_SECONDS)
+        if teller != str(jax.process_index()) and not _leaving:
+            leave_together()
+            interrupts.end(FOLLOWED)
+
+
+def _client():
+    from jax._src import distributed  # jax shows it nowhere else
+
+    return distributed.global_state.client
