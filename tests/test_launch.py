@@ -125,6 +125,7 @@ FAILURES = {
     "an exception, the others are deaf": ("raise", 1, 2, "deaf", 1, "with status 1"),
     "sys.exit": ("exit", 1, 2, "sleep", 7, "with status 7"),
     "one that refuses": ("refuse", 1, 2, "sleep", 2, "with status 2"),
+    "the coordinator refuses": ("refuse", 0, 2, "collective", 2, "with status 2"),
     "killed": ("kill", 1, 2, "sleep", 137, "by signal SIGKILL"),
     "killed, the others wait for it": ("kill", 1, 4, "collective", 137, "by signal SIGKILL"),
     "the coordinator killed": ("kill", 0, 2, "sleep", 137, "by signal SIGKILL"),
@@ -142,6 +143,9 @@ def test_a_worker_that_fails_ends_the_job_and_is_named(worker, case):
     )
     assert job.returncode == status
     assert seconds < END_SECONDS
+    if what == "refuse":  # the other is told, and follows without a word
+        (sentence,) = [line for line in err.splitlines() if not re.search("sum|at|ready|failed", line)]
+        assert sentence == f"[{who}] error: This is wrong."
     if what == "raise":
         assert f"[{who}] Traceback (most recent call last):\n" in err
         assert f"[{who}] ValueError: broken on purpose\n" in err

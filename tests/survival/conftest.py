@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+import jaxgen.experiments
 from jaxgen.runs import stored
 from jaxgen.runs.meter import is_time
 
@@ -89,9 +90,17 @@ def server(tmp_path_factory):
     server.close()
 
 
-class Whole(NamedTuple):
-    """The bits of the run that nothing happens to, and how long it took."""
+@pytest.fixture
+def toy_is_known(monkeypatch):
+    """The toy is a preset in this process too."""
+    place = [*jaxgen.experiments.__path__, str(HERE / "presets")]
+    monkeypatch.setattr(jaxgen.experiments, "__path__", place)
 
+
+class Whole(NamedTuple):
+    """The run that nothing happens to, its bits, and how long it took."""
+
+    folder: Path
     bits: tuple
     seconds: float
 
@@ -102,7 +111,7 @@ def whole(server, tmp_path_factory) -> Whole:
     for name in ("compiles", "run"):
         begin = time.monotonic()
         assert server.run([*RUN, "--runs", root, "--name", name], root / "log") == 0
-    return Whole(bits(root / "run"), time.monotonic() - begin)
+    return Whole(root / "run", bits(root / "run"), time.monotonic() - begin)
 
 
 def resume(root: Path) -> list:

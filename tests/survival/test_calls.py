@@ -12,7 +12,7 @@ from .conftest import RUN, attempts, bits, only_sentences, resume
 pytestmark = pytest.mark.once
 
 # As many of each kind as such a run makes, or somewhat fewer.
-CALLS = {"open": 50, "write": 70, "mkdir": 20, "rename": 20, "fsync": 100}
+CALLS = {"open": 90, "write": 120, "mkdir": 38, "rename": 36, "fsync": 180}
 KINDS = tuple(CALLS)
 NUMBERS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EMFILE)
 END_SECONDS = 10.0  # from the call to the end, at most

@@ -44,7 +44,7 @@ def test_a_run_on_a_disk_that_fills_ends_with_a_sentence_and_goes_on(
     for number in range(attempts(1)):
         log = tmp_path / f"log-{number}"
         with mounted("-t", "tmpfs", "-o", "size=1500k", "none", tmp_path / "disk") as root:
-            room = int(rng.integers(60_000, 350_000))  # a run takes some 400 kB
+            room = int(rng.integers(40_000, 300_000))  # a run takes some 320 kB, and more meanwhile
             (root / "filler").write_bytes(bytes(shutil.disk_usage(root).free - room))
             status = server.run([*RUN, "--runs", root, "--name", "run"], log)
             assert status == 2 and only_sentences(log), (room, status, log.read_text()[-3000:])
@@ -85,7 +85,7 @@ def test_a_run_outlives_losses_of_power(server, whole, disk, tmp_path, table):
         with disk.mounted() as root:
             shutil.rmtree(root / "run", ignore_errors=True)
             pid = server.start([*RUN, "--runs", root, "--name", "run"], log)
-            folder, aim = root / "run" / "checkpoints", int(rng.integers(1, 6)) * 20
+            folder, aim = root / "run" / "checkpoints", int(rng.integers(1, 6)) * 4
             while not list(folder.glob(f"{aim}.saving*")) and not (folder / str(aim)).exists():
                 time.sleep(0.001)
             time.sleep(rng.uniform(0, 0.4))
@@ -94,7 +94,8 @@ def test_a_run_outlives_losses_of_power(server, whole, disk, tmp_path, table):
             begun = max(int(name.partition(".")[0]) for name in names)
             returned = max((step for step in steps_of(root / "run") if step < begun), default=0)
             disk.lose_power()
-            assert server.wait(pid) != 0
+            status = server.wait(pid)
+            assert status == 0 or (status == 2 and only_sentences(log)), log.read_text()[-3000:]
         with disk.mounted() as root:
             found = max(steps_of(root / "run"), default=0) if folder.exists() else 0
             assert found >= returned, (found, returned)
@@ -105,16 +106,23 @@ def test_a_run_outlives_losses_of_power(server, whole, disk, tmp_path, table):
         rows.append(True)
 
 
+TWO = [
+    "-m", "jaxgen", "train", "vae-digits", "--model.hidden-sizes", "7", "--model.latent-size", "3",
+    "--sampling.count", "5", "--judge-samples", "0", "--batch-size", "8", "--steps", "60",
+    "--checkpoint-every", "5", "--log-every", "5",
+]  # fmt: skip
+
+
 def test_two_processes_on_a_disk_that_fills_end_with_a_sentence(tmp_path):
+    """The first alone writes, and is told; the second follows it, in silence."""
     with mounted("-t", "tmpfs", "-o", "size=1500k", "none", tmp_path / "disk") as root:
         (root / "filler").write_bytes(bytes(shutil.disk_usage(root).free - 150_000))
-        command = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--", "-m", "jaxgen", *LONG]
+        command = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--", *TWO]
         done = subprocess.run(
             [*command, "--runs", root, "--name", "run"], capture_output=True, text=True, timeout=SECONDS
         )  # fmt: skip
     assert done.returncode == 2, done.stderr
-    # The other process may tell at length that the first one is gone; the job's end is one sentence.
-    (said,) = [
-        line for line in done.stderr.splitlines() if line.startswith(("error: ", "[0] error: "))
-    ]
+    said, end = done.stderr.splitlines()
+    assert said.startswith("[0] error: ")
     assert "No space left on device: make room" in said or "is full: make room" in said
+    assert end.startswith("worker 0 (pid ") and end.endswith("with status 2: the job is ended")

@@ -46,7 +46,13 @@ class Toy(OfImages):
             return save_grid(np.clip(mean + 0.1 * noise, 0, 1), path)
 
         return one_player(
-            init, loss, optax.adam(0.1), evaluate=judge, sample=sample, best="loss", **self.step_options
+            init,
+            loss,
+            optax.adam(0.1),
+            evaluate=judge,
+            sample=sample,
+            best="loss",
+            **self.step_options,
         )
 
 
