@@ -222,7 +222,7 @@ def _train(
             task, state, replace(data, test=held_out(experiment, data)), order.indices_for, cadence,
             run, plan,
             checkpoints_of(run, name, experiment, task.best), experiment.skip_nonfinite,
-            feeding.where, guards.watchdog, meter_of(experiment, data.spec, plan), guards.profile,
+            feeding.where, meter_of(experiment, data.spec, plan), guards,
         )  # fmt: skip
 
 

@@ -144,7 +144,9 @@ def test_a_worker_that_fails_ends_the_job_and_is_named(worker, case):
     assert job.returncode == status
     assert seconds < END_SECONDS
     if what == "refuse":  # the other is told, and follows without a word
-        (sentence,) = [line for line in err.splitlines() if not re.search("sum|at|ready|failed", line)]
+        (sentence,) = [
+            line for line in err.splitlines() if not re.search(r"\] (sum|at|ready)|failed", line)
+        ]
         assert sentence == f"[{who}] error: This is wrong."
     if what == "raise":
         assert f"[{who}] Traceback (most recent call last):\n" in err

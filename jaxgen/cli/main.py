@@ -4,7 +4,6 @@ import importlib
 import io
 import os
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,12 +106,12 @@ def _mend_standard_streams() -> None:
 
 
 def _without_echoes(kind: type, error: BaseException, trace) -> None:
-    """An excepthook that hears not what tensorstore's threads say of orbax's loop.
+    """An excepthook that hears not what tensorstore, in whatever thread, says to orbax's closed loop.
 
-    A failed save closes the loop, is told as what it is, and the threads still want to speak to it.
+    A failed save closes the loop, is told as what it is, and what C++ yet calls back finds it closed.
     """
-    echo = kind is RuntimeError and str(error) == "Event loop is closed"
-    if not echo or threading.current_thread() is threading.main_thread():
+    called_back = trace is not None and trace.tb_frame.f_code.co_name == "call_soon_threadsafe"
+    if not (called_back and kind is RuntimeError and str(error) == "Event loop is closed"):
         sys.__excepthook__(kind, error, trace)
 
 

@@ -1,5 +1,6 @@
 """The command line as a stranger uses it: what it lists, refuses and prints."""
 
+import asyncio
 import os
 import resource
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jaxgen import launch
-from jaxgen.cli.main import _main, run_command
+from jaxgen.cli.main import _main, _without_echoes, run_command
 from jaxgen.cli.train import train
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
@@ -207,6 +208,19 @@ def test_interruption_has_a_status_of_its_own(capsys):
         run_command(interrupt, [])
     assert end.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_what_is_called_back_of_a_failed_save_is_no_news(capsys):
+    """Tensorstore still speaks to orbax's loop, in any thread; the save's own failure is told."""
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with pytest.raises(RuntimeError, match="Event loop is closed") as closed:
+        loop.call_soon_threadsafe(print)
+    by_us, called_back = closed.value.__traceback__, closed.value.__traceback__.tb_next
+    _without_echoes(RuntimeError, closed.value, called_back)
+    assert capsys.readouterr().err == ""
+    _without_echoes(RuntimeError, closed.value, by_us)
+    assert "RuntimeError: Event loop is closed" in capsys.readouterr().err
 
 
 def test_equations_are_listed_and_shown(capsys):
