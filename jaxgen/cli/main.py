@@ -41,7 +41,7 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     end_with_launcher()
     _mend_standard_streams()
-    sys.excepthook = _without_echoes
+    _hear_no_callbacks()
     try:
         command(args)
         sys.stdout.flush()
@@ -105,14 +105,20 @@ def _mend_standard_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _without_echoes(kind: type, error: BaseException, trace) -> None:
-    """An excepthook that hears not what tensorstore, in whatever thread, says to orbax's closed loop.
+def _hear_no_callbacks() -> None:
+    """Let nobody hear what tensorstore, from C++ and in any thread, says to orbax's closed loop.
 
-    A failed save closes the loop, is told as what it is, and what C++ yet calls back finds it closed.
+    A failed save closes the loop and is told as what it is; who yet calls back finds it closed.
     """
-    called_back = trace is not None and trace.tb_frame.f_code.co_name == "call_soon_threadsafe"
-    if not (called_back and kind is RuntimeError and str(error) == "Event loop is closed"):
-        sys.__excepthook__(kind, error, trace)
+    hear = sys.unraisablehook
+
+    def hear_others(found) -> None:
+        trace, said = found.exc_traceback, str(found.exc_value)
+        name = trace.tb_frame.f_code.co_name if trace else ""
+        if (name, said) != ("call_soon_threadsafe", "Event loop is closed"):
+            hear(found)
+
+    sys.unraisablehook = hear_others
 
 
 def _main(args: list[str]) -> None:
