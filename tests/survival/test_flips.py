@@ -13,11 +13,9 @@ from jaxgen.experiments.registry import find_preset
 from jaxgen.runs.fields import to_json
 from jaxgen.runs.run import create_run
 
-from .conftest import attempts
-
 pytestmark = pytest.mark.once
 
-FLIPS = 20 * attempts(5)
+FLIPS = 2000
 
 
 @pytest.fixture(scope="module")
