@@ -34,6 +34,7 @@ from jaxgen.devices.processes import (
 from jaxgen.errors import UserError, check
 from jaxgen.interrupts import Taken
 from jaxgen.runs.options import RunOptions
+from jaxgen.runs.watchdog import HUNG
 
 PROG = "python -m jaxgen.launch"
 HOST = "127.0.0.1"
@@ -103,6 +104,7 @@ def launch(args: list[str]) -> None:
 def _run_jobs(options: LaunchOptions, command: list[str]) -> int:
     """Run the job, and again from its last checkpoint where a worker has died; returns the status."""
     failures: list[str] = []
+    restarts = 0
     while True:
         port = options.port or find_free_port()
         require_port(port, "another --port")
@@ -110,14 +112,18 @@ def _run_jobs(options: LaunchOptions, command: list[str]) -> int:
         status = job.run()
         failures += [job.failure] if job.failure else []
         # Bad input and an interruption would only come again.
-        if status in (0, 2, 130) or job.interrupted or len(failures) > options.max_restarts:
+        if status in (0, 2, 130) or job.interrupted or restarts == options.max_restarts:
             break
-        pause = min(2.0 ** (len(failures) - 1), MOST_PAUSE_SECONDS)
-        print(f"restart {len(failures)} of {options.max_restarts} in {pause:g} s", file=sys.stderr)
+        pause = min(2.0**restarts, MOST_PAUSE_SECONDS)
+        command, restarts = resuming(command), restarts + 1
+        resumes = any(word.startswith("--resume") for word in command)
+        whence = "from the last checkpoint" if resumes else "from the start"
+        count = f"restart {restarts} of {options.max_restarts}"
+        print(f"{count} in {pause:g} s, {whence}", file=sys.stderr, flush=True)
         time.sleep(pause)
-        command = resuming(command)
-    if len(failures) > 1 or (failures and status == 0):
-        print(f"the first failure of {len(failures)}: {failures[0]}", file=sys.stderr)
+    if restarts:
+        times = "once" if restarts == 1 else f"{restarts} times"
+        print(f"restarted {times}; the first failure: {failures[0]}", file=sys.stderr)
     return status
 
 
@@ -260,14 +266,14 @@ class Job:
             return 130 if any(self.ended.values()) else 0
         rank = min(self.failed, key=lambda rank: self.ended[rank] in ECHOES)
         status, pid = self.ended[rank], self.workers[rank].pid
-        if status == -signal.SIGABRT and self.stopped:
+        if status in (-signal.SIGABRT, HUNG) and self.stopped:
             rank = self.stopped[0]
             self.failure = (
                 f"worker {rank} (pid {self.workers[rank].pid}) was stopped (SIGSTOP, or a debugger) "
                 "and no longer answered"
             )
             print(f"{self.failure}: the job is ended", file=sys.stderr)
-            return 128 - status
+            return HUNG if status == HUNG else 128 - status
         how = f"with status {status}" if status > 0 else f"by signal {_signal_name(-status)}"
         self.failure = f"worker {rank} (pid {pid}) failed first, {how}"
         print(f"{self.failure}: the job is ended", file=sys.stderr)

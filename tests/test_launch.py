@@ -263,13 +263,14 @@ def test_a_job_is_started_again_from_its_last_checkpoint(tmp_path, deaths, resta
     failed = [line for line in lines if "failed first, by signal SIGKILL: the job is ended" in line]
     again = [line for line in lines if line.startswith("restart ")]
     assert len(failed) == min(deaths, restarts + 1) and len(again) == min(deaths, restarts)
-    assert again == [f"restart {i + 1} of 2 in {2**i} s" for i in range(len(again))]
+    assert again == [
+        f"restart {i + 1} of 2 in {2**i} s, from the last checkpoint" for i in range(len(again))
+    ]
     assert done.returncode == (0 if deaths <= restarts else 128 + signal.SIGKILL)
     if deaths:
-        first = (
-            f"the first failure of {len(failed)}: {failed[0].removesuffix(': the job is ended')}"
-        )
-        assert lines[-1] == first
+        times = {1: "once"}.get(len(again), f"{len(again)} times")
+        first = failed[0].removesuffix(": the job is ended")
+        assert lines[-1] == f"restarted {times}; the first failure: {first}"
     resumed = " --resume two" if deaths else ""
     if deaths <= restarts:
         last = f"vae-digits --name two --steps {deaths}{resumed}"

@@ -21,7 +21,7 @@ from jaxgen.runs.loop import Cadence
 from jaxgen.runs.manifest import by_path
 from jaxgen.runs.meter import is_time
 from jaxgen.runs.options import NO_GUARDS, Guards, RunOptions
-from jaxgen.runs.watchdog import LEAST_SECONDS, Watchdog
+from jaxgen.runs.watchdog import HUNG, LEAST_SECONDS, Watchdog
 
 
 def tiny(**fields):
@@ -60,7 +60,7 @@ def test_a_place_that_is_never_left_is_told_with_the_stack(tmp_path, capsys):
     with Watchdog(tmp_path, 0.3, rank=2, end=ended.append) as watchdog:
         watchdog.at("saving step 40")
         a_place_that_is_never_left(ended)
-    assert ended == [1]
+    assert ended == [HUNG]
     text = (tmp_path / "hang-2.txt").read_text()
     assert "process 2 has been saving step 40 for 0 s" in text
     assert "in a_place_that_is_never_left" in text and "Thread" in text
@@ -118,7 +118,7 @@ def test_a_run_that_hangs_is_ended_and_can_be_resumed(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", HANGS, tmp_path], capture_output=True, text=True, timeout=200
     )
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == HUNG, done.stderr
     assert "error: process 0 has been logging step 2 for " in done.stderr
     assert "in lost" in (tmp_path / "run" / "hang-0.txt").read_text()
     saved = reader.load_run(tmp_path / "run")
