@@ -14,6 +14,7 @@ import yaml
 
 from jaxgen import launch
 from jaxgen.devices import processes
+from jaxgen.devices.job import Size, find_free_port, worker_environment
 from jaxgen.devices.processes import JobOptions, find_place
 from jaxgen.errors import UserError
 
@@ -294,12 +295,11 @@ def test_only_what_can_be_resumed_is_restarted(tmp_path, monkeypatch):
 
 def test_without_the_launcher_the_survivors_end_too(worker):
     """Heartbeats every second here, so that this is seconds; HEARTBEAT_SECONDS in real runs."""
-    options = launch.LaunchOptions(num_processes=2)
-    port = launch.find_free_port()
+    port = find_free_port()
     processes = [
         subprocess.Popen(
             [sys.executable, worker, "kill", "1", "quick-heartbeat"],
-            env=launch.worker_environment(options, port, rank),
+            env=worker_environment(Size(2), port, rank),
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )
         for rank in (0, 1)
@@ -340,7 +340,7 @@ def test_a_port_in_use_is_one_sentence():
 )
 def test_who_waits_in_vain_says_for_whom_and_leaves_nothing(tmp_path, rank, seconds, message):
     command = [sys.executable, "train.py", "vae-digits", "--runs", str(tmp_path)]
-    command += ["--coordinator", f"127.0.0.1:{launch.find_free_port()}", "--num-processes", "2"]
+    command += ["--coordinator", f"127.0.0.1:{find_free_port()}", "--num-processes", "2"]
     command += ["--process-id", str(rank), "--coordinator-timeout", str(seconds)]
     begin = time.time()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -416,8 +416,7 @@ def test_workers_run_on_the_cpu_whatever_the_launcher_has(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to=x {flag}=8")
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
-    options = launch.LaunchOptions(num_processes=2, devices_per_process=3)
-    environment = launch.worker_environment(options, 20_000, 1)
+    environment = worker_environment(Size(2, devices_each=3), 20_000, 1)
     assert environment["XLA_FLAGS"].split() == ["--xla_dump_to=x", f"{flag}=3"]
     assert environment["JAX_PLATFORMS"] == "cpu"
     assert environment["no_grpc_proxy"] == "127.0.0.1"

@@ -6,6 +6,7 @@ Untold, they wait for it in a collective, until its death has jaxlib abort them 
 import contextlib
 import threading
 import time
+from typing import Any
 
 from jaxgen import interrupts
 
@@ -14,8 +15,9 @@ STOP = "jaxgen/stop"  # in the store that jax's coordinator keeps; there when a 
 # together with them. If process 0 went first, jaxlib would abort the others before their own last word.
 TOGETHER_SECONDS = 2.0
 FOLLOW_SECONDS = 1.0  # for a word of its own, before a process follows one that stops
-# The status of a process that has followed: nothing failed in it.
-FOLLOWED = 75
+# How a process ends in which nothing failed: one that has followed, and, as of timeout(1), one that has
+# waited too long.
+FOLLOWED, HUNG = 75, 124
 
 _leaving = False  # whether this process is on its way out by itself
 
@@ -55,7 +57,7 @@ def _follow() -> None:
             interrupts.end(FOLLOWED)
 
 
-def _client():
+def _client() -> Any:
     from jax._src import distributed  # jax shows it nowhere else
 
     return distributed.global_state.client

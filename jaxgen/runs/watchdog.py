@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from jaxgen.devices.parting import HUNG
 from jaxgen.errors import printable
 from jaxgen.runs.run import Run, going_on
 
@@ -16,7 +17,6 @@ LEAST_SECONDS = 1800.0  # of patience where no number was given: a program may c
 TIMES_THE_SLOWEST = 20
 # From the first process that notices to its end: the others wait for the same, and tell where.
 GRACE_SECONDS = 5.0
-HUNG = 124  # the status of a process that was ended for it, as timeout(1) has it
 
 
 class Watchdog:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxgen import reader, runner
+from jaxgen.devices.parting import HUNG
 from jaxgen.devices.strategies import OneDevice
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
@@ -21,7 +22,7 @@ from jaxgen.runs.loop import Cadence
 from jaxgen.runs.manifest import by_path
 from jaxgen.runs.meter import is_time
 from jaxgen.runs.options import NO_GUARDS, Guards, RunOptions
-from jaxgen.runs.watchdog import HUNG, LEAST_SECONDS, Watchdog
+from jaxgen.runs.watchdog import LEAST_SECONDS, Watchdog
 
 
 def tiny(**fields):
