@@ -4,9 +4,10 @@ Untold, they wait for it in a collective, until its death has jaxlib abort them 
 """
 
 import contextlib
+import os
 import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from jaxgen import interrupts
 
@@ -20,6 +21,7 @@ FOLLOW_SECONDS = 1.0  # for a word of its own, before a process follows one that
 FOLLOWED, HUNG = 75, 124
 
 _leaving = False  # whether this process is on its way out by itself
+_following = False  # whether it follows another
 
 
 def tell_others() -> None:
@@ -46,15 +48,28 @@ def leave_together() -> None:
     waiting.join(TOGETHER_SECONDS)
 
 
+def end(status: int) -> NoReturn:
+    """End this process at once; with a status of its own, unless it follows another."""
+    if _following:
+        time.sleep(TOGETHER_SECONDS)  # the thread that follows is quicker
+        status = FOLLOWED
+    interrupts.end(status)
+
+
 def _follow() -> None:
     import jax
 
+    global _following
     with contextlib.suppress(Exception):  # there is no coordinator any more
         teller = _client().blocking_key_value_get(STOP, 2**31 - 1)
         time.sleep(FOLLOW_SECONDS)
-        if teller != str(jax.process_index()) and not _leaving:
-            leave_together()
-            interrupts.end(FOLLOWED)
+        if teller == str(jax.process_index()) or _leaving:
+            return
+        _following = True
+        # What waits for the others is told by each library that they are gone.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        leave_together()
+        interrupts.end(FOLLOWED)
 
 
 def _client() -> Any:

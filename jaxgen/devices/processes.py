@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxgen import interrupts
-from jaxgen.devices.parting import follow_others, leave_together, tell_others
+from jaxgen.devices.parting import end, follow_others, leave_together, tell_others
 from jaxgen.errors import UserError, check
 
 # How a launcher tells its processes where the others are; a flag goes before its variable.
@@ -166,7 +166,7 @@ def leave(status: int = 0) -> None:
                 tell_others()
             leave_together()
     finally:  # a second Ctrl-C goes on here too
-        interrupts.end(status)
+        end(status)
 
 
 def is_echo(error: BaseException) -> bool:
@@ -316,4 +316,4 @@ def _die(kind: type, error: BaseException, trace) -> None:
     traceback.print_exception(kind, error, trace)
     if any(word in str(error) for word in AFTERMATH):
         time.sleep(AFTERMATH_SECONDS)
-    interrupts.end(1)
+    end(1)
