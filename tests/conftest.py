@@ -64,6 +64,14 @@ def pytest_configure(config):
         os.environ["XLA_FLAGS"] = f"{USUAL_FLAGS} {OLDER_GENERATOR}".strip()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def without_curves():
+    """Nobody looks at the curves of most runs, and to draw them takes a quarter of a tiny one's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxgen.runs.loop.plot_curves", lambda run: None)
+        yield
+
+
 @pytest.fixture
 def allow_nans():
     """For tests that show what a wrong form does: NaN is then the expected value."""

@@ -20,7 +20,7 @@ from jaxgen.cli.evaluate import evaluate
 from jaxgen.cli.main import _main, run_command
 from jaxgen.cli.train import train as train_command
 from jaxgen.errors import Interrupted, UserError
-from jaxgen.runs import log
+from jaxgen.runs import log, loop
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.meter import is_time
 
@@ -82,7 +82,9 @@ def final_params(folder):
 def finished(request, tmp_path_factory):
     """(experiment name, folder) of an uninterrupted run of 10 steps."""
     root = tmp_path_factory.mktemp(request.param)
-    return request.param, train(request.param, root, "--steps", "10")
+    with pytest.MonkeyPatch.context() as patch:  # once with its curves
+        patch.setattr(loop, "plot_curves", log.plot_curves)
+        return request.param, train(request.param, root, "--steps", "10")
 
 
 def test_a_run_directory_holds_everything(finished, capsys):

@@ -24,7 +24,23 @@ import tiny  # noqa: E402
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tiny", "matplotlib.figure", "tensorboardX", "orbax.checkpoint.v1"])
 
-names = pytest.mark.parametrize("name", experiment_names())
+EXPERIMENTS = {name: find_preset(name).experiment for name in experiment_names()}
+
+
+def first_of_each(kind) -> set[str]:
+    return set({kind(EXPERIMENTS[name]): name for name in reversed(EXPERIMENTS)}.values())
+
+
+# In brief one preset of each family lives through it all, and of each model one has its golden curve.
+OF_EACH_FAMILY = first_of_each(type)
+OF_EACH_MODEL = first_of_each(lambda experiment: (type(experiment), type(experiment.model)))
+names = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in OF_EACH_MODEL else pytest.mark.first)
+        for name in EXPERIMENTS
+    ],
+)
 
 
 @pytest.fixture
@@ -61,24 +77,12 @@ def test_each_file_is_at_most_forty_lines():
         assert len(lines) <= 40, file
 
 
-def kind(name: str) -> tuple[type, type]:
-    experiment = find_preset(name).experiment
-    return type(experiment), type(experiment.model)
-
-
 @names
 @pytest.mark.timeout(600)
 def test_it_trains_is_killed_goes_on_samples_and_is_judged(name, tmp_path, data_is_here, request):
-    """Killed by SIGKILL after its first checkpoint, resumed: the curve of a run that nobody killed.
-
-    In brief only the first of each family and model is killed, draws and is judged; of the others those
-    for an accelerator are left out.
-    """
+    """Killed by SIGKILL after its first checkpoint, resumed: the curve of a run that nobody killed."""
     data_is_here(name)
-    first_of_its_kind = next(other for other in experiment_names() if kind(other) == kind(name))
-    whole = name == first_of_its_kind or not request.config.option.brief
-    if not whole and find_preset(name).minutes is None:
-        pytest.skip(f"in brief {first_of_its_kind} stands for it")
+    whole = name in OF_EACH_FAMILY or not request.config.option.brief
     golden = json.loads(tiny.GOLDEN.read_text())
     assert tiny.golden_key(name) in golden, (
         f"a new preset or Python: python {SCRIPT.relative_to(ROOT)} {name} FOLDER golden"
@@ -92,7 +96,7 @@ def test_it_trains_is_killed_goes_on_samples_and_is_judged(name, tmp_path, data_
     # Over these steps two versions of jax agree to six digits in float32 (where slopes are penalised, in
     # their own gradient, to 2.2e-5), and to 4e-4 in bfloat16, whose numbers are 4e-3 apart; another draw
     # moves a gradient's norm by 2e-2 and more. A mean of logits near 1 may lie near 0: hence 1e-5.
-    dtype = getattr(find_preset(name).experiment.model, "compute_dtype", "float32")
+    dtype = getattr(EXPERIMENTS[name].model, "compute_dtype", "float32")
     rel = {"float32": 5e-5, "bfloat16": 2e-3}[dtype]
     for line, kept in zip(curve, golden[tiny.golden_key(name)], strict=True):
         assert line == pytest.approx(kept, rel=rel, abs=1e-5)

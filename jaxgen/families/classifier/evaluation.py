@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from jaxgen.families.batches import in_batches
 from jaxgen.families.classifier.objective import ONE_CLASS, Reading
 
 
@@ -26,15 +27,12 @@ def make_classifier_evaluation(
         return reading.nats(logits, answers), reading.right(logits, answers)
 
     def evaluate(weights, dataset) -> dict[str, float]:
-        count = dataset.num_examples
-        size = min(batch_size, count)
-        found = []
-        for first in range(0, count, size):
-            # The last batch repeats the last image, so that one program serves all; they are cut off.
-            indices = np.minimum(np.arange(first, first + size), count - 1)
-            batch = dataset.take(dataset.arrays, indices)
-            found.append(np.stack(judge(weights.params, batch["image"], batch[reading.name])))
-        nats, right = np.concatenate(found, axis=1)[:, :count].astype(np.float64)
+        def of_places(places):
+            batch = dataset.take(dataset.arrays, places)
+            return judge(weights.params, batch["image"], batch[reading.name])
+
+        found = in_batches(of_places, dataset.num_examples, batch_size)
+        nats, right = (np.asarray(each, np.float64) for each in found)
         return {"loss": float(nats.mean()), "accuracy": float(right.mean())}
 
     return evaluate

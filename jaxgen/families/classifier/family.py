@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxgen.errors import UserError, check
@@ -39,6 +40,7 @@ class Classifier(OfImages):
 
         With method="features" they become what the model tells the classes apart by.
         """
+        import jax
         import jax.numpy as jnp
 
         from jaxgen.families.classifier.evaluation import make_classifier_evaluation
@@ -54,6 +56,7 @@ class Classifier(OfImages):
                 "sight: give less."
             )
 
+        @partial(jax.jit, static_argnames="method")
         def apply(weights, image, method=None):
             return model.apply({"params": weights.params}, image, method=method)
 

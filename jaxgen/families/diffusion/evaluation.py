@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 from jaxgen.equations import diffusion, diffusion_losses
 from jaxgen.equations.diffusion_samplers import evaluations
 from jaxgen.equations.diffusion_schedules import Level, Schedule, rates, time_of
+from jaxgen.families.batches import in_batches
 from jaxgen.families.diffusion.denoiser import Denoiser, lattice_levels
 from jaxgen.families.diffusion.objective import as_rows, draw_times, weight_at
 from jaxgen.families.diffusion.sampling import labels_for
@@ -136,14 +137,13 @@ def judged(judge: Callable, images, held_out, asked) -> dict[str, float]:
 
 
 def _bounds(bound: Callable, params, x, label) -> np.ndarray:
-    """The bound of every example, BATCH at a time with one key each batch; the last one is padded."""
-    count, size = len(x), min(BATCH, len(x))
-    found = []
-    for first in range(0, count, size):
-        places = np.minimum(np.arange(first, first + size), count - 1)
-        own = None if label is None else jnp.asarray(label[places])
-        found.append(np.asarray(bound(params, jnp.asarray(x[places]), own, jax.random.key(first))))
-    return np.concatenate(found)[:count].astype(np.float64)
+    """The bound of every example, BATCH at a time with one key each batch."""
+
+    def of_places(places):
+        own = None if label is None else label[places]
+        return bound(params, x[places], own, jax.random.key(places[0]))
+
+    return np.asarray(in_batches(of_places, len(x), BATCH), np.float64)
 
 
 def make_point_evaluation(

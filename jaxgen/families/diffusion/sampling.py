@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxgen.equations import diffusion_samplers
 from jaxgen.equations.diffusion_schedules import Schedule, spaced
+from jaxgen.families.batches import in_batches
 from jaxgen.families.diffusion.denoiser import Denoiser
 
 CHUNK = 500
@@ -33,14 +34,10 @@ def make_sampler(settings: Any, denoiser: Denoiser, schedule: Schedule, size: in
         )  # fmt: skip
 
     def draw(params, keys, label: Int[Array, " B"] | None) -> Float[Array, "B X"]:
-        count = keys.shape[0]
-        chunk, parts = min(CHUNK, count), []
-        for first in range(0, count, chunk):
-            # The last chunk repeats the last sample, so that one program serves all; it is cut off.
-            places = jnp.minimum(jnp.arange(first, first + chunk), count - 1)
-            own = None if label is None else label[places]
-            parts.append(draw_chunk(params, keys[places], own))
-        return jnp.concatenate(parts)[:count]
+        def of_places(places):
+            return draw_chunk(params, keys[places], None if label is None else label[places])
+
+        return in_batches(of_places, keys.shape[0], CHUNK)
 
     return draw
 

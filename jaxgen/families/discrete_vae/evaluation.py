@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.equations import vector_quantisation as vq
+from jaxgen.families.batches import in_batches
 from jaxgen.families.discrete_vae.objective import reconstruction_nats
 
 BATCH = 200
@@ -34,14 +35,11 @@ def make_discrete_evaluation(apply: Callable, num_codes: int, log_variance: floa
         return nats, error, counts
 
     def evaluate(weights, dataset) -> dict[str, float]:
-        count = dataset.num_examples
-        size, parts = min(BATCH, count), []
-        for first in range(0, count, size):
-            # The last batch repeats the last image, so that one program serves all; they are cut off.
-            places = np.minimum(np.arange(first, first + size), count - 1)
-            image = dataset.take(dataset.arrays, places)["image"]
-            parts.append([np.asarray(each) for each in judge(weights, jnp.asarray(image))])
-        nats, error, counts = (np.concatenate(each)[:count] for each in zip(*parts, strict=True))
+        def of_places(places):
+            return judge(weights, dataset.take(dataset.arrays, places)["image"])
+
+        found = in_batches(of_places, dataset.num_examples, BATCH)
+        nats, error, counts = (np.asarray(each) for each in found)
         total = counts.sum(0)
         rate = float(counts[0].sum()) * math.log(num_codes)
         return {

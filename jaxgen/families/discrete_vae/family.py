@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jaxgen.errors import check
@@ -87,6 +88,7 @@ class DiscreteVAE(OfImages):
             own, extra = quantiser.init(code_key)
             return Weights({"model": params, "quantiser": own}, extra)
 
+        @partial(jax.jit, static_argnames="method")
         def apply(weights, inputs, method=None):
             own, params = weights.params["quantiser"], {"params": weights.params["model"]}
             codes = quantiser.codes(own, weights.extra)

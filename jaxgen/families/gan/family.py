@@ -138,6 +138,8 @@ class Adversarial(Experiment):
 
     def build(self, spec: Any, trained: Mapping[str, Trained] | None = None) -> Task:
         """Both players with the chosen pair of losses; it applies to noise, which becomes examples."""
+        import jax
+
         from jaxgen.equations.gan import clip_weights
         from jaxgen.families.gan.objective import (
             at_rest,
@@ -159,6 +161,7 @@ class Adversarial(Experiment):
         pair = choose_losses(self.loss, self.label_smoothing)
         optimizers = {player: make_optimizer(own) for player, own in self.optimizers.items()}
 
+        @jax.jit
         def apply(weights, noise):
             return at_rest(generator, "generator", weights, noise)
 

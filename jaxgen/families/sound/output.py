@@ -5,6 +5,7 @@ In the catalogue: `lm.cross-entropy`, `lm.sampling`, `sound.companding`, `sound.
 """
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any
 
 import jax
@@ -69,10 +70,12 @@ class MuLaw(Output):
         """Each has a vector of its own."""
         return self.levels
 
+    @partial(jax.jit, static_argnums=0)
     def signal(self, wave: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """Companded, at the nearest level."""
         return sound.from_levels(self._level(sound.compand(wave, self.levels - 1.0)), self.levels)
 
+    @partial(jax.jit, static_argnums=0)
     def wave(self, signal: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """Expanded."""
         return sound.expand(signal, self.levels - 1.0)
@@ -113,11 +116,13 @@ class Logistics(Output):
         """65,536 levels have no vectors of their own."""
         return None
 
+    @partial(jax.jit, static_argnums=0)
     def signal(self, wave: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """The same sound, its 65,536 levels from -1 to 1."""
         level = jnp.round(wave * (LEVELS_16_BITS / 2)) + LEVELS_16_BITS / 2
         return level * (2.0 / (LEVELS_16_BITS - 1)) - 1.0
 
+    @partial(jax.jit, static_argnums=0)
     def wave(self, signal: Float[Array, "*B"]) -> Float[Array, "*B"]:
         """Levels from -1 to 1 - 2^-15."""
         level = jnp.round((signal + 1.0) * (LEVELS_16_BITS - 1) / 2)

@@ -17,6 +17,7 @@ from jaxtyping import Array, Int
 
 from jaxgen.equations.sampling import sampling_log_probs
 from jaxgen.equations.text_to_image import guided_logits
+from jaxgen.families.batches import in_batches
 from jaxgen.families.text_image.config import PromptSampling
 from jaxgen.families.text_image.objective import NO_WORD
 
@@ -69,12 +70,10 @@ def make_drawing(
     ) -> Int[Array, "B P"]:
         if given is None:
             given = jnp.zeros((text.shape[0], 0), jnp.int32)
-        count, parts = text.shape[0], []
-        chunk = min(CHUNK, count)
-        for first in range(0, count, chunk):
-            # The last chunk repeats the last one, so that one program serves all; it is cut off.
-            places = jnp.minimum(jnp.arange(first, first + chunk), count - 1)
-            parts.append(draw_chunk(params, keys[places], text[places], given[places]))
-        return jnp.concatenate(parts)[:count]
+
+        def of_places(places):
+            return draw_chunk(params, keys[places], text[places], given[places])
+
+        return in_batches(of_places, text.shape[0], CHUNK)
 
     return draw

@@ -14,6 +14,7 @@ import numpy as np
 from jaxgen.data.captions.kind import CaptionSpec
 from jaxgen.data.captions.scenes import is_shown
 from jaxgen.equations import text_to_image
+from jaxgen.families.batches import in_batches
 from jaxgen.families.text_image.codec import Codec
 from jaxgen.families.text_image.objective import part_nats
 from jaxgen.families.text_image.reading import read_attributes
@@ -41,18 +42,17 @@ def make_text_image_evaluation(
         codes = codec.encode(batch["image"])
         of_text, of_image = part_nats(model, params, batch["caption"], codes, spec.vocab_size)
         joint = text_to_image.joint_nats(of_text, of_image, settings.text_weight)
-        return joint, of_text.mean(1), of_image.mean(1)
+        return {"loss": joint, "text_nats": of_text.mean(1), "image_nats": of_image.mean(1)}
 
     def evaluate(weights, dataset) -> dict[str, float]:
         count = dataset.num_examples
-        size, parts = min(BATCH, count), []
-        for first in range(0, count, size):
-            places = np.minimum(np.arange(first, first + size), count - 1)
+
+        def of_places(places):
             batch = dataset.take(dataset.arrays, places)
-            batch = {name: jnp.asarray(batch[name]) for name in ("image", "caption")}
-            parts.append(np.stack(nats(weights.params, batch)))
-        found = np.concatenate(parts, axis=1)[:, :count].astype(np.float64).mean(1)
-        metrics = dict(zip(("loss", "text_nats", "image_nats"), found.tolist(), strict=True))
+            return nats(weights.params, {name: batch[name] for name in ("image", "caption")})
+
+        found = in_batches(of_places, count, BATCH)
+        metrics = {name: float(np.asarray(each, np.float64).mean()) for name, each in found.items()}
         asked = dataset.take(dataset.arrays, np.arange(settings.judge_samples) % count)
         keys = jax.random.split(jax.random.key(0), settings.judge_samples)
         images = np.asarray(codec.decode(draw(weights.params, keys, jnp.asarray(asked["caption"]))))

@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 
 from jaxgen.equations import bounds, vae
+from jaxgen.families.batches import in_batches
 from jaxgen.families.vae.latents import draw_layers, noise_size
 from jaxgen.families.vae.likelihood import Likelihood
 from jaxgen.families.vae.objective import binarised, elbo_terms, log_weights
@@ -67,30 +68,25 @@ def make_vae_evaluation(
         pixel_keys = jax.random.split(jax.random.key(1), count)
         image = binarised(jnp.asarray(image), how, pixel_keys)
         noise = jax.vmap(lambda key: jax.random.normal(key, (count, size)))(keys)
-        found, weighted = [], []
-        chunk = min(CHUNK, count)
-        for first in range(0, count, chunk):
-            # The last chunk repeats the last image, so that one program serves all; it is cut off.
-            places = jnp.minimum(jnp.arange(first, first + chunk), count - 1)
-            own = image[places]
-            found.append(draw_terms(weights.params, own, noise[:, places]))
-            if num_samples and pixels != "grey":
-                weighted.append(weighted_nats(weights.params, own, places))
-        reconstruction, kl = (_joined(parts, count) for parts in zip(*found, strict=True))
+
+        def terms_of(places):
+            return draw_terms(weights.params, image[places], noise[:, places])
+
+        def weighted_of(places):
+            return weighted_nats(weights.params, image[places], places)
+
+        reconstruction, kl = in_batches(terms_of, count, CHUNK)
         loss = float(np.mean(np.asarray(vae.negative_elbo(reconstruction, kl)), dtype=np.float64))
         metrics = {
             "loss": loss, "reconstruction_nats": _mean(reconstruction), "kl_nats": _mean(kl),
             f"negative_elbo[{pixels}]": loss,
         }  # fmt: skip
-        if weighted:
-            metrics[f"iwae_{num_samples}[{pixels}]"] = _mean(_joined(weighted, count))
+        if num_samples and pixels != "grey":
+            weighted = in_batches(weighted_of, count, CHUNK)
+            metrics[f"iwae_{num_samples}[{pixels}]"] = _mean(weighted)
         return metrics
 
     return evaluate
-
-
-def _joined(parts, count: int):
-    return jnp.concatenate(list(parts))[:count]
 
 
 def _mean(values) -> float:

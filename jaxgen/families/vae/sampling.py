@@ -1,5 +1,6 @@
 """Images from a VAE's prior."""
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -10,6 +11,7 @@ from jaxgen.families.vae.latents import draw_prior, noise_size
 from jaxgen.families.vae.likelihood import Likelihood
 
 
+@partial(jax.jit, static_argnums=(0, 3, 4))
 def sample_vae(
     model: nn.Module, params: Any, key: Any, count: int, likelihood: Likelihood | None = None
 ) -> Float[Array, "count height width C"]:
@@ -18,6 +20,7 @@ def sample_vae(
     return decoded_images(model, params, latent, likelihood or Likelihood())
 
 
+@partial(jax.jit, static_argnums=(0, 3))
 def decoded_images(
     model: nn.Module, params: Any, latent: Float[Array, "count Z"], likelihood: Likelihood
 ) -> Float[Array, "count height width C"]:
