@@ -15,7 +15,8 @@ import yaml
 from jaxgen import launch
 from jaxgen.devices import processes
 from jaxgen.devices.job import Size, find_free_port, worker_environment
-from jaxgen.devices.processes import JobOptions, find_place
+from jaxgen.devices.parting import FOLLOWED
+from jaxgen.devices.processes import LAUNCHER, JobOptions, find_place
 from jaxgen.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -311,6 +312,27 @@ def test_without_the_launcher_the_survivors_end_too(worker):
     assert time.time() - begin < 10
     assert processes[0].returncode == -signal.SIGABRT
     assert "stopped sending heartbeats" in err
+
+
+def test_without_the_launcher_who_follows_says_whom(worker):
+    """On a cluster each process has a log of its own."""
+    port = find_free_port()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, worker, "refuse", "1"],
+            env=without_launcher(worker_environment(Size(2), port, rank)),
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    assert said[0] == "ready\nprocess 1 has stopped, and this one follows\n"
+    assert said[1] == "error: This is wrong.\n"
+    assert [process.returncode for process in processes] == [FOLLOWED, 2]
+
+
+def without_launcher(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name != LAUNCHER}
 
 
 def test_a_port_in_use_is_one_sentence():

@@ -5,6 +5,7 @@ Untold, they wait for it in a collective, until its death has jaxlib abort them 
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from typing import Any, NoReturn
@@ -32,9 +33,12 @@ def tell_others() -> None:
         _client().key_value_set(STOP, str(jax.process_index()))
 
 
-def follow_others() -> None:
-    """From now on this process ends, without a word, soon after another has told that it stops."""
-    threading.Thread(target=_follow, name="follower", daemon=True).start()
+def follow_others(silent: bool) -> None:
+    """From now on this process ends soon after another has told that it stops.
+
+    `silent`: a person sees what all processes say in one place, so the other's word is enough.
+    """
+    threading.Thread(target=_follow, args=(silent,), name="follower", daemon=True).start()
 
 
 def leave_together() -> None:
@@ -56,7 +60,7 @@ def end(status: int) -> NoReturn:
     interrupts.end(status)
 
 
-def _follow() -> None:
+def _follow(silent: bool) -> None:
     import jax
 
     global _following
@@ -66,6 +70,10 @@ def _follow() -> None:
         if teller == str(jax.process_index()) or _leaving:
             return
         _following = True
+        if not silent:
+            print(
+                f"process {teller} has stopped, and this one follows", file=sys.stderr, flush=True
+            )
         # What waits for the others is told by each library that they are gone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         leave_together()

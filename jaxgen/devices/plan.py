@@ -88,7 +88,9 @@ class Plan(ABC):
         """
         key = jax.random.key(seed, impl="threefry2x32")
         places = jax.tree.map(lambda leaf: leaf.sharding, self.shapes(init))
-        quick = self.devices[0].platform == "cpu" and not jax.config.read("jax_disable_most_optimizations")
+        quick = self.devices[0].platform == "cpu" and not jax.config.read(
+            "jax_disable_most_optimizations"
+        )
         options = ONCE_ON_CPU if quick else None
         return jax.jit(init, out_shardings=places, compiler_options=options)(key)
 

@@ -108,7 +108,7 @@ def join(options: JobOptions) -> None:
     _initialize(place, options.coordinator_timeout)
     _stage = "joined"
     interrupts.before_end(leave_together)
-    follow_others()
+    follow_others(silent=LAUNCHER in os.environ)
 
 
 def _keep_stdout_to_ourselves() -> None:
