@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from jaxgen import interrupts
@@ -16,12 +17,13 @@ STOP = "jaxgen/stop"  # in the store that jax's coordinator keeps; there when a 
 # How long a process that stops for a reason which probably all have (bad input, Ctrl-C) waits to leave
 # together with them. If process 0 went first, jaxlib would abort the others before their own last word.
 TOGETHER_SECONDS = 2.0
-FOLLOW_SECONDS = 1.0  # for a word of its own, before a process follows one that stops
+LOOK_SECONDS = 0.5  # between two looks whether another has told that it stops
+FOLLOW_SECONDS = 1.0  # then, for a word of its own, before a process follows
 # How a process ends in which nothing failed: one that has followed, and, as of timeout(1), one that has
 # waited too long.
 FOLLOWED, HUNG = 75, 124
 
-_leaving = False  # whether this process is on its way out by itself
+_leaving = threading.Event()  # this process is on its way out by itself
 _following = False  # whether it follows another
 
 
@@ -33,20 +35,28 @@ def tell_others() -> None:
         _client().key_value_set(STOP, str(jax.process_index()))
 
 
-def follow_others(silent: bool) -> None:
-    """From now on this process ends soon after another has told that it stops.
+def follow_others(silent: bool) -> Callable[[], None]:
+    """From now on this process ends soon after another has told that it stops; returns what ends that.
 
     `silent`: a person sees what all processes say in one place, so the other's word is enough.
     """
-    threading.Thread(target=_follow, args=(silent,), name="follower", daemon=True).start()
+    _leaving.clear()
+    thread = threading.Thread(target=_follow, args=(silent,), name="follower", daemon=True)
+    thread.start()
+
+    def forget() -> None:
+        # A thread that asks when the interpreter goes away would abort the process.
+        _leaving.set()
+        thread.join()
+
+    return forget
 
 
 def leave_together() -> None:
     """Leave the job when all others do, after some seconds at most."""
     import jax
 
-    global _leaving
-    _leaving = True
+    _leaving.set()
     waiting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
     waiting.start()
     waiting.join(TOGETHER_SECONDS)
@@ -61,23 +71,27 @@ def end(status: int) -> NoReturn:
 
 
 def _follow(silent: bool) -> None:
-    import jax
-
     global _following
-    with contextlib.suppress(Exception):  # there is no coordinator any more
-        teller = _client().blocking_key_value_get(STOP, 2**31 - 1)
-        time.sleep(FOLLOW_SECONDS)
-        if teller == str(jax.process_index()) or _leaving:
+    while (teller := _teller()) is None:
+        if _leaving.wait(LOOK_SECONDS):
             return
-        _following = True
-        if not silent:
-            print(
-                f"process {teller} has stopped, and this one follows", file=sys.stderr, flush=True
-            )
-        # What waits for the others is told by each library that they are gone.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        leave_together()
-        interrupts.end(FOLLOWED)
+    if _leaving.wait(FOLLOW_SECONDS):
+        return
+    _following = True
+    if not silent:
+        said = f"process {teller} has stopped, and this one follows"
+        print(said, file=sys.stderr, flush=True)
+    # What waits for the others is told by each library that they are gone.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    leave_together()
+    interrupts.end(FOLLOWED)
+
+
+def _teller() -> str | None:
+    try:
+        return _client().key_value_try_get(STOP)
+    except Exception:  # nobody has told, or the coordinator is gone
+        return None
 
 
 def _client() -> Any:

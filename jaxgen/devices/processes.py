@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,6 +80,7 @@ class Place(NamedTuple):
 
 
 _stage = "alone"  # then "joining", then "joined"
+_forget: Callable[[], None] | None = None  # ends that this process follows the others
 
 
 def join(options: JobOptions) -> None:
@@ -92,7 +94,7 @@ def join(options: JobOptions) -> None:
     Raises UserError where the options contradict each other, where the coordinator's port is in use, and
     where not all processes have come within `coordinator_timeout` seconds.
     """
-    global _stage
+    global _stage, _forget
     place = find_place(options)
     if place is None or place.num_processes == 1:
         return
@@ -108,7 +110,7 @@ def join(options: JobOptions) -> None:
     _initialize(place, options.coordinator_timeout)
     _stage = "joined"
     interrupts.before_end(leave_together)
-    follow_others(silent=LAUNCHER in os.environ)
+    _forget = follow_others(silent=LAUNCHER in os.environ)
 
 
 def _keep_stdout_to_ourselves() -> None:
@@ -157,6 +159,8 @@ def leave(status: int = 0) -> None:
     import jax
 
     if status == 0:
+        if _forget is not None:
+            _forget()
         jax.distributed.shutdown()
         interrupts.disarm()
         return
