@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from jaxgen import launch
 from jaxgen.devices import processes
-from jaxgen.devices.job import Size, find_free_port, worker_environment
-from jaxgen.devices.parting import FOLLOWED
+from jaxgen.devices.job import Job, Size, find_free_port, worker_environment
+from jaxgen.devices.parting import FOLLOWED, HUNG
 from jaxgen.devices.processes import LAUNCHER, JobOptions, find_place
 from jaxgen.errors import UserError
 
@@ -234,6 +235,30 @@ def test_a_stopped_worker_is_the_one_that_is_named(worker):
         rf"^worker 1 \(pid {pid}\) was stopped \(SIGSTOP, or a debugger\)", err, re.M
     ), err
     assert job.returncode == 128 + signal.SIGABRT and not runs(pid)
+
+
+@pytest.mark.parametrize(
+    ("ended", "failed", "stopped", "status", "blamed"),
+    [
+        ({0: FOLLOWED, 1: 2}, [0, 1], [], 2, "worker 1 (pid 12) failed first, with status 2"),
+        (
+            {0: -signal.SIGABRT, 1: 1},
+            [0, 1],
+            [],
+            1,
+            "worker 1 (pid 12) failed first, with status 1",
+        ),
+        ({0: -signal.SIGKILL, 1: HUNG}, [1], [0], HUNG, "worker 0 (pid 11) was stopped"),
+        ({0: HUNG, 1: HUNG}, [1, 0], [], HUNG, "worker 1 (pid 12) failed first, with status 124"),
+    ],
+)
+def test_the_cause_is_named_and_not_its_echo(ended, failed, stopped, status, blamed, capsys):
+    job = Job(Size(2), [], 20_000)
+    job.workers = [SimpleNamespace(pid=11), SimpleNamespace(pid=12)]
+    job.ended, job.failed, job.stopped = ended, failed, stopped
+    assert job._status() == status
+    assert capsys.readouterr().err.startswith(blamed)
+    assert job.failure.startswith(blamed)
 
 
 DIES = """
