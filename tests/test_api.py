@@ -174,6 +174,7 @@ def test_a_sample_is_a_new_file_unless_one_says_where(vae, tmp_path):
     assert matplotlib_image.imread(first).shape[0] % 2 == 0
 
 
+@pytest.mark.first
 def test_two_players_have_two_losses(root):
     model = train_tiny(root, "gan-digits")
     assert set(model.params) == set(model.loss) == {"discriminator", "generator"}
@@ -186,6 +187,7 @@ def test_two_players_have_two_losses(root):
     assert float(loss) == pytest.approx(float(mean.total / mean.count), rel=1e-6)
 
 
+@pytest.mark.first
 def test_a_language_model_goes_on_with_a_prompt(root, tmp_path):
     model = train_tiny(root, "gpt-python")
     tokens = jnp.zeros((2, 16), jnp.int32)
@@ -410,6 +412,7 @@ def trained(tmp_path_factory):
     return run(folder, *OFTEN), folder / "runs" / "denoiser"
 
 
+@pytest.mark.first
 def test_the_prototype_reaches_its_number(trained):
     printed = trained[0].splitlines()[-1]
     assert printed.startswith("{'step': 1000")
@@ -438,6 +441,7 @@ def test_the_prototype_killed_and_run_again_has_the_same_bits(trained, tmp_path)
         ]
 
 
+@pytest.mark.first
 def test_the_prototype_trains_alike_on_two_devices(trained, tmp_path):
     assert "pmap" in run(tmp_path, *OFTEN, "--steps", "20", devices=2) and "pmap" not in trained[0]
     ours, theirs = metrics(tmp_path / "runs" / "denoiser"), metrics(trained[1])[:4]

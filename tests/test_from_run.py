@@ -33,6 +33,7 @@ from jaxgen.training.optimizer import make_optimizer
 from jaxgen.training.state import Weights
 from jaxgen.training.task import one_player
 
+pytestmark = pytest.mark.first
 SMALL = MLPVAEConfig((7,), 3)
 CADENCE = {
     "steps": 4, "batch_size": 8, "log_every": 2, "eval_every": 4, "checkpoint_every": 2,
@@ -292,7 +293,6 @@ def assert_like_one_device(root, name):
             assert line[key] == pytest.approx(expected[key], rel=2e-4, abs=1e-5), key
 
 
-@pytest.mark.first
 def test_four_devices_train_as_one(root):
     cases = ["pmap", "mesh", "mesh:data=2,fsdp=2"]
     done = subprocess.run(
@@ -304,7 +304,7 @@ def test_four_devices_train_as_one(root):
         assert_like_one_device(root, case.replace(":", "-").replace("=", "").replace(",", "-"))
 
 
-@pytest.mark.parametrize("case", ["pmap", pytest.param("mesh:fsdp=2", marks=pytest.mark.first)])
+@pytest.mark.parametrize("case", ["pmap", "mesh:fsdp=2"])
 def test_two_processes_train_as_one(root, case):
     launcher = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--"]
     done = subprocess.run([*launcher, __file__, str(root), case], capture_output=True, text=True)

@@ -57,6 +57,7 @@ def test_the_equation_table_is_the_catalogues():
 
 
 @pytest.mark.first
+@pytest.mark.usefixtures("optimised")  # bounds of 500 draws are what takes longest
 def test_the_code_computes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trained, computed = {}, {}

@@ -186,9 +186,9 @@ if sys.argv[1] == "tuned":
 import jax, jax.numpy as jnp, numpy as np
 work = jax.jit(lambda x: x * 2 + 1)
 x = np.ones((3100, 3100), np.float32)  # beyond the 32 MiB up to which glibc adapts by itself
-def faults():  # of 20 calls; a thread whose heap still grows may spoil a window, not five
+def faults():  # of 4 calls; a thread whose heap still grows may spoil a window, not five
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(20): work(x).block_until_ready()
+    for _ in range(4): work(x).block_until_ready()
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 faults()
 print(min(faults() for _ in range(5)))

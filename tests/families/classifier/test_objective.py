@@ -108,7 +108,7 @@ def test_attributes_are_read_each_from_its_own_logits():
 def test_it_applies_to_logits_or_to_the_features_beneath_them():
     experiment = Classifier(model=ConvNetConfig(channels=(3,), hidden_size=5))
     task = experiment.build(ImageSpec(4, 4, 1, 7))
-    weights = task.init(jax.random.key(0)).weights
+    weights = jax.jit(task.init)(jax.random.key(0)).weights
     image = jax.random.uniform(jax.random.key(1), (2, 4, 4, 1))
     features = task.apply(weights, image, method="features")
     output = weights.params["output"]

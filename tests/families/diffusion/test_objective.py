@@ -142,10 +142,10 @@ def test_the_bound_of_the_exact_denoiser_is_the_gaussian_s():
     n = 20_000
     x = MEAN[None] + jnp.sqrt(VARIANCE)[None] * jax.random.normal(jax.random.key(1), (n, 3))
     bound = make_bound(SETTINGS, denoiser, SCHEDULES["cosine"], 0, 64)
-    found = np.mean([bound({}, x, None, jax.random.key(i)).mean() for i in range(4)])
+    found = bound({}, x, None, jax.random.key(0)).mean()
     last = variance_preserving(jnp.asarray(-8.0))
     known = diffusion_gaussian.gaussian_bound(MEAN, VARIANCE, *last, jnp.asarray(math.exp(8.0)))
-    assert found == pytest.approx(float(known), abs=0.05)
+    assert found == pytest.approx(float(known), abs=0.05)  # three standard errors
 
 
 @pytest.mark.first
@@ -162,7 +162,7 @@ def test_the_bound_on_independent_pixels_is_their_entropy():
     x = jnp.asarray(np.asarray(lattice_levels(3))[index], jnp.float32)
     denoiser = Denoiser(Shares(), "lattice", D, 3, None)
     bound = make_bound(SETTINGS, denoiser, SCHEDULES["cosine"], 3, 64)
-    found = np.mean([bound({}, x, None, jax.random.key(i)).mean() for i in range(4)])
+    found = bound({}, x, None, jax.random.key(0)).mean()
     own = -np.log(prior[index]).sum(1).mean()  # of the pixels that were drawn
     assert found == pytest.approx(own, rel=0.01)
 

@@ -91,6 +91,7 @@ def train_under(asked, mesh, accumulate):
     return {"losses": losses, "numbers": numbers}
 
 
+@pytest.mark.first
 def test_the_codebook_is_one_on_eight_devices_and_in_pieces():
     """Batch statistics: counts, sums, the k-means of the first steps and the codes that are revived."""
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}
@@ -117,7 +118,7 @@ def test_a_step_that_is_not_finite_leaves_the_codebook():
     task = EXPERIMENT.build(data.spec)
     step = jax.jit(task.step)
     batch = jax.tree.map(jnp.asarray, data.train.take(data.train.arrays, ROWS[0]))
-    before, _ = step(task.init(jax.random.key(0)), batch)
+    before, _ = step(jax.jit(task.init)(jax.random.key(0)), batch)
     spoilt, _ = step(before, batch | {"image": batch["image"].at[3].set(jnp.nan)})
     assert (spoilt.step, spoilt.skipped) == (2, 1)
     jax.tree.map(np.testing.assert_array_equal, spoilt.extra, before.extra)

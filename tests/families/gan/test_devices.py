@@ -56,6 +56,7 @@ def trained():
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.first
 @pytest.mark.parametrize("name", TASK_OF)
 def test_eight_devices_leave_what_one_leaves(trained, name):
     one, eight = trained[f"{name} jit"], trained[f"{name} pmap"]

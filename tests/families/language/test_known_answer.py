@@ -66,7 +66,7 @@ def test_models_come_near_the_floor_and_never_below(name):
     )  # fmt: skip
     data = experiment.load()
     task = experiment.build(data.spec)
-    state, step = task.init(jax.random.key(0)), jax.jit(task.step, donate_argnums=0)
+    state, step = jax.jit(task.init)(jax.random.key(0)), jax.jit(task.step, donate_argnums=0)
     for _, batch in zip(range(800), Batches(data.train, experiment.order(data)), strict=False):
         state, _ = step(state, jax.tree.map(jnp.asarray, batch))
     rows = windows(data.test.arrays["tokens"], 200)

@@ -72,7 +72,7 @@ def test_the_preset_s_order_and_its_first_steps(real_data):
     batch = data.train.take(data.train.arrays, order.indices(1))
     assert batch["start"].tolist() == [8, 8 + data.train.num_examples // 2]
     task = small.build(data.spec)
-    state = task.init(jax.random.key(0))
+    state = jax.jit(task.init)(jax.random.key(0))
     batch = jax.tree.map(jnp.asarray, batch)
     value, _ = task.loss(state.params, state.extra, batch, jax.random.split(jax.random.key(1), 2))
     assert float(value) == pytest.approx(np.log(65), rel=1e-6)

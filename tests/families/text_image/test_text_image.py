@@ -33,18 +33,31 @@ def model_and_params(random_params):
     return model, random_params(model, jnp.zeros((1, T + P), jnp.int32))
 
 
+@pytest.fixture(scope="module")
+def logits_of(model_and_params):
+    """One pass over tokens (B, any length); every length by one program, since no place sees a later."""
+    model, params = model_and_params
+    apply = jax.jit(lambda tokens: model.apply({"params": params}, tokens))
+
+    def logits(tokens):
+        whole = jnp.pad(tokens, ((0, 0), (0, T + P - tokens.shape[1])))
+        return np.asarray(apply(whole), np.float64)[:, : tokens.shape[1]]
+
+    return logits
+
+
 def softmax(logits):
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
     return shifted / shifted.sum(-1, keepdims=True)
 
 
-def test_nats_are_those_of_the_logits_of_each_kind(model_and_params):
+def test_nats_are_those_of_the_logits_of_each_kind(model_and_params, logits_of):
     """Each token from the logits of the one before it, words among words and codes among codes."""
     model, params = model_and_params
     codes = jnp.array([[0, 6, 2, 2], [1, 1, 5, 0], [3, 4, 5, 6]])
-    of_text, of_image = part_nats(model, params, TEXT, codes, WORDS)
+    of_text, of_image = jax.jit(lambda: part_nats(model, params, TEXT, codes, WORDS))()
     tokens = jnp.concatenate([TEXT, WORDS + codes], 1)
-    logits = np.asarray(model.apply({"params": params}, tokens), np.float64)
+    logits = logits_of(tokens)
     for b in range(3):
         for t in range(1, T):
             p = softmax(logits[b, t - 1, :WORDS])
@@ -56,7 +69,7 @@ def test_nats_are_those_of_the_logits_of_each_kind(model_and_params):
 
 
 @pytest.mark.parametrize("weight", [1.0, 2.5])
-def test_the_likeliest_codes_are_those_of_whole_passes(model_and_params, weight):
+def test_the_likeliest_codes_are_those_of_whole_passes(model_and_params, logits_of, weight):
     """With a cache or without: greedy codes, each from a pass over all before it, told and untold."""
     model, params = model_and_params
     draw = make_drawing(model, WORDS, P, PromptSampling(guidance=weight, temperature=0.0))
@@ -65,11 +78,7 @@ def test_the_likeliest_codes_are_those_of_whole_passes(model_and_params, weight)
     codes = np.zeros((3, 0), np.int32)
     for _ in range(P):
         told, untold = (
-            np.asarray(
-                model.apply(
-                    {"params": params}, jnp.concatenate([text, jnp.asarray(WORDS + codes)], 1)
-                )
-            )[:, -1, WORDS:]
+            logits_of(jnp.concatenate([text, jnp.asarray(WORDS + codes)], 1))[:, -1, WORDS:]
             for text in (TEXT, jnp.zeros_like(TEXT))
         )
         likeliest = (untold + weight * (told - untold)).argmax(-1)
@@ -79,7 +88,7 @@ def test_the_likeliest_codes_are_those_of_whole_passes(model_and_params, weight)
     np.testing.assert_array_equal(draw(params, keys, TEXT, jnp.asarray(found[:, :2])), found)
 
 
-def test_codes_are_drawn_from_the_guided_distribution(model_and_params):
+def test_codes_are_drawn_from_the_guided_distribution(model_and_params, logits_of):
     """2,000 images of one text: the share of each first code, within four standard errors."""
     model, params = model_and_params
     count, weight, temperature = 2000, 2.5, 0.7
@@ -87,10 +96,7 @@ def test_codes_are_drawn_from_the_guided_distribution(model_and_params):
     draw = make_drawing(model, WORDS, P, sampling)
     text = jnp.tile(TEXT[:1], (count, 1))
     first = np.asarray(draw(params, jax.random.split(jax.random.key(2), count), text))[:, 0]
-    told, untold = (
-        np.asarray(model.apply({"params": params}, each), np.float64)[0, -1, WORDS:]
-        for each in (TEXT[:1], jnp.zeros_like(TEXT[:1]))
-    )
+    told, untold = (logits_of(each)[0, -1, WORDS:] for each in (TEXT, jnp.zeros_like(TEXT)))
     known = softmax((untold + weight * (told - untold)) / temperature)
     assert known.max() < 0.9  # not one code alone
     error = np.sqrt(known * (1 - known) / count)
@@ -127,7 +133,7 @@ def trained():
     """A discrete autoencoder that has learnt nothing, and a judge that reads the digit off a corner."""
     spec = load("captioned-digits", kind="captions").spec
     codes = CaptionedVAE(model=GridAutoencoderConfig((4,), 0, 4, CODES, 3)).build(spec)
-    weights = codes.init(jax.random.key(0)).weights
+    weights = jax.jit(codes.init)(jax.random.key(0)).weights
     book = {"counts": jnp.ones(CODES), "sums": jax.random.normal(jax.random.key(1), (CODES, 3))}
     weights = weights._replace(extra=weights.extra | book)
 
@@ -144,12 +150,13 @@ EXPERIMENT = TextToImage(
 )
 
 
+@pytest.mark.first
 def test_it_is_judged_by_what_the_captions_ask(trained):
     """The judge calls real digits by a corner: as often right as a corner is the class, and no more."""
     data = EXPERIMENT.load()
     task = EXPERIMENT.build(data.spec, trained)
     part = data.test.sampled(5)
-    found = task.evaluate(task.init(jax.random.key(0)).weights, part)
+    found = task.evaluate(jax.jit(task.init)(jax.random.key(0)).weights, part)
     batch = part.take(part.arrays, np.arange(6) % 5)
     corner = np.round(batch["image"][:, 0, 0, 0] * 9)
     right = np.mean(corner == batch["attributes"][:, 0])

@@ -114,7 +114,7 @@ def test_every_picture_of_a_run_is_written(tmp_path):
     experiment = replace(experiment, model=MLPVAEConfig((5,), 3))
     data = experiment.load()
     task = experiment.build(data.spec)
-    weights = task.init(jax.random.key(0)).weights
+    weights = jax.jit(task.init)(jax.random.key(0)).weights
     for show in ("reconstructions", "inpainting", "map"):
         sampling = replace(experiment.sampling, show=show, count=3, inpainting_steps=2)
         own = replace(experiment, sampling=sampling).build(data.spec)
