@@ -23,14 +23,14 @@ once: $(VENV)/.test-installed
 brief: $(VENV)/.test-installed
 	$(BIN)/python -m $(XDIST) -m 'not once' --brief $(PYTEST)
 
-# Training killed again and again, on machines that fail, then compared bit for bit; minutes.
+# Runs of every family killed again and again, runs on machines that fail, then compared bit for bit; half an hour.
 # make soak KILLS=50 FAULTS=100 SIGNALS=100 WRONG_INPUTS=9999: more of it; faults need root, gcc and mkfs.ext4.
 KILLS ?= 21
 FAULTS ?= 10
 SIGNALS ?= 20
 WRONG_INPUTS ?= 400
 soak: $(VENV)/.test-installed
-	JAXGEN_KILLS=$(KILLS) JAXGEN_FAULTS=$(FAULTS) JAXGEN_SIGNALS=$(SIGNALS) JAXGEN_WRONG_INPUTS=$(WRONG_INPUTS) $(BIN)/python -m pytest -q -s --timeout 0 tests/test_survival.py tests/survival tests/cli/test_wrong_inputs.py
+	JAXGEN_KILLS=$(KILLS) JAXGEN_FAULTS=$(FAULTS) JAXGEN_SIGNALS=$(SIGNALS) JAXGEN_WRONG_INPUTS=$(WRONG_INPUTS) $(BIN)/python -m pytest -q -s --timeout 0 tests/survival tests/cli/test_wrong_inputs.py
 
 # Presets trained to their end, minutes each: make results NAME=vae-digits SEEDS='0 1 2'.
 SEEDS ?= 0

@@ -5,54 +5,27 @@ if __name__ == "__main__":
 
     arm()  # before what takes time to import
 
-import contextlib
-import os
-import queue
-import random
-import re
 import shlex
-import signal
-import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import tyro
 
 from jaxgen.cli import run_command
 from jaxgen.cli.parsing import parse, parse_known
-from jaxgen.devices.processes import (
-    COORDINATOR,
-    LAUNCHER,
-    NUM_PROCESSES,
-    PROCESS_ID,
-    require_port,
-)
+from jaxgen.devices.job import Job, Size, find_free_port
+from jaxgen.devices.processes import require_port
 from jaxgen.errors import UserError, check
-from jaxgen.interrupts import Taken
 from jaxgen.runs import run
 from jaxgen.runs.options import RunOptions
 
 PROG = "python -m jaxgen.launch"
-HOST = "127.0.0.1"
-# Below the ports that Linux gives to outgoing connections: no worker can take it before process 0.
-PORTS = range(20_000, 32_000)
-
-SETTLE_SECONDS = 0.3  # after the first failure: who died in the same moment?
-TERM_SECONDS = 2.0  # from SIGTERM to SIGKILL
-# After Ctrl-C and --save-seconds: from the SIGTERM that ends a worker to SIGKILL, and from there to the
-# launcher's own end, so that it comes within 5 s.
-KILL_SECONDS = 0.6
-SAVE_SECONDS = 30.0  # after a SIGTERM: from the first worker's end to another one for the rest
-# How a worker may end that was interrupted; jaxlib aborts the one whose coordinator was quicker.
-INTERRUPTED = (130, *(-n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGABRT)))
-MOST_PAUSE_SECONDS = (
-    60.0  # before a restart; the first comes after 1 s, each other after twice that
-)
-DRAIN_SECONDS = 1.0  # for the last words of a worker whose own children still hold its pipe
+# Before a restart; the first comes after 1 s, each other after twice that.
+MOST_PAUSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -113,22 +86,33 @@ def _run_jobs(options: LaunchOptions, command: list[str], launched: str) -> int:
 
     `launched`: what a person types before the command.
     """
+    size = Size(options.num_processes, options.devices_per_process)
     failures: list[str] = []
+    restarts = 0
     while True:
         port = options.port or find_free_port()
         require_port(port, "another --port")
-        job = Job(options, command, port, launched)
+        job = Job(
+            size, command, port,
+            environment={run.LAUNCHED: launched},
+            save_seconds=options.save_seconds,
+            going_on=partial(_going_on, command, launched),
+        )  # fmt: skip
         status = job.run()
         failures += [job.failure] if job.failure else []
         # Bad input and an interruption would only come again.
-        if status in (0, 2, 130) or job.interrupted or len(failures) > options.max_restarts:
+        if status in (0, 2, 130) or job.interrupted or restarts == options.max_restarts:
             break
-        pause = min(2.0 ** (len(failures) - 1), MOST_PAUSE_SECONDS)
-        print(f"restart {len(failures)} of {options.max_restarts} in {pause:g} s", file=sys.stderr)
+        pause = min(2.0**restarts, MOST_PAUSE_SECONDS)
+        command, restarts = resuming(command), restarts + 1
+        resumes = any(word.startswith("--resume") for word in command)
+        whence = "from the last checkpoint" if resumes else "from the start"
+        count = f"restart {restarts} of {options.max_restarts}"
+        print(f"{count} in {pause:g} s, {whence}", file=sys.stderr, flush=True)
         time.sleep(pause)
-        command = resuming(command)
-    if len(failures) > 1 or (failures and status == 0):
-        print(f"the first failure of {len(failures)}: {failures[0]}", file=sys.stderr)
+    if restarts:
+        times = "once" if restarts == 1 else f"{restarts} times"
+        print(f"restarted {times}; the first failure: {failures[0]}", file=sys.stderr)
     return status
 
 
@@ -143,6 +127,18 @@ def resuming(command: list[str]) -> list[str]:
     return [*command, "--resume", name]
 
 
+def _going_on(command: list[str], launched: str) -> str:
+    """What a person types to go on with the run of `command`; empty where there is none."""
+    try:
+        program, options, name = _parts(command)
+    except UserError:  # something else than train.py
+        return ""
+    if not (options.runs / name / "config.json").exists():
+        return ""
+    words = [*program, *run.resuming(name, options.runs), *run.layout_of(command)]
+    return f"{launched} {shlex.join(words)}"
+
+
 def _parts(command: list[str]) -> tuple[list[str], RunOptions, str]:
     """(the words of train.py itself, what is set of the run, its name)."""
     is_module = command[:3] == ["-m", "jaxgen", "train"]
@@ -155,203 +151,6 @@ def _parts(command: list[str]) -> tuple[list[str], RunOptions, str]:
     named = bool(words) and not words[0].startswith("-")  # --resume stands without an experiment
     options, _ = parse_known(RunOptions, words[named:], PROG)
     return program, options, options.resume or options.name or "".join(words[:1])
-
-
-def find_free_port() -> int:
-    """A port on which process 0 can wait for the others; UserError where none is found."""
-    for port in random.sample(PORTS, 100):
-        with contextlib.suppress(UserError):
-            require_port(port, "another")
-            return port
-    raise UserError(f"None of 100 ports from {PORTS[0]} to {PORTS[-1]} is free: give a --port.")
-
-
-def worker_environment(options: LaunchOptions, port: int, rank: int) -> dict[str, str]:
-    """The environment that makes a process join the job as number `rank`, on the CPU."""
-    flag = "--xla_force_host_platform_device_count"
-    others = re.sub(rf"{flag}=\S*", "", os.environ.get("XLA_FLAGS", ""))
-    environment = os.environ | {
-        COORDINATOR: f"{HOST}:{port}",
-        NUM_PROCESSES: str(options.num_processes),
-        PROCESS_ID: str(rank),
-        LAUNCHER: str(os.getpid()),
-        "JAX_PLATFORMS": "cpu",
-        "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
-        "XLA_FLAGS": f"{others} {flag}={options.devices_per_process}".strip(),
-        "PYTHONUNBUFFERED": "1",
-    }
-    if any("_proxy" in name.lower() for name in environment):
-        # gRPC asks a proxy even for this machine, and then waits for ever.
-        environment |= {"no_grpc_proxy": HOST, "JAX_CHECK_PROXY_ENVS": "0"}
-    return environment
-
-
-class Job:
-    """The workers of one launch, from their start to the last one's end."""
-
-    def __init__(self, options: LaunchOptions, command: list[str], port: int, launched: str):
-        self.options, self.command, self.port, self.launched = options, command, port, launched
-        # (rank, status) at a worker's end, (None, number) at a signal
-        self.events = queue.SimpleQueue()
-        self.workers: list[subprocess.Popen] = []
-        self.ended: dict[int, int] = {}  # rank: status
-        self.failed: list[int] = []  # ranks that failed by themselves, in the order of their ends
-        self.stopped: list[int] = []  # ranks that were found stopped at the first failure
-        self.failure = ""  # what has failed first, in words
-        self.interrupted = self.hurries = False  # `hurries`: a person waits
-        # What those get who still run when the time is up.
-        self.remedy: signal.Signals | None = signal.SIGTERM
-        self.deadline: float | None = None
-
-    def run(self) -> int:
-        """Start the workers, end all where one fails, and return the exit status."""
-        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        with Taken(lambda number: self.events.put((None, number)), signals=signals):
-            return self._run()
-
-    def _run(self) -> int:
-        ranks = range(self.options.num_processes)
-        readers = [reader for rank in ranks for reader in self._start(rank)]
-        while len(self.ended) < len(self.workers):
-            try:
-                left = None if self.deadline is None else self.deadline - time.monotonic()
-                rank, number = self.events.get(timeout=left and max(0.0, left))
-            except queue.Empty:
-                if self.remedy is None:
-                    return INTERRUPTED[0]
-                if self.hurries and self.remedy == signal.SIGTERM:
-                    self._tell_who_is_late()
-                self._send(self.remedy)
-                # What a disk holds in the kernel ends with its call: nobody waits for that.
-                dying = self.hurries and self.remedy == signal.SIGKILL
-                self.remedy, self.deadline = None if dying else signal.SIGKILL, None
-                self._limit(KILL_SECONDS if self.hurries else TERM_SECONDS)
-                continue
-            if rank is None:
-                self._interrupt(number)
-            else:
-                self._note_end(rank, number)
-        drained = time.monotonic() + DRAIN_SECONDS
-        for reader in readers:
-            reader.join(max(0.0, drained - time.monotonic()))
-        return self._status()
-
-    def _start(self, rank: int) -> list[threading.Thread]:
-        """Start a worker; returns the threads that copy its output."""
-        worker = subprocess.Popen(
-            [sys.executable, *self.command],
-            env=worker_environment(self.options, self.port, rank) | {run.LAUNCHED: self.launched},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if rank else None,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # the terminal's Ctrl-C reaches the launcher alone
-        )
-        self.workers.append(worker)
-        _start_thread(lambda: self.events.put((rank, worker.wait())))
-        streams = filter(None, (worker.stdout, worker.stderr))
-        return [_start_thread(_prefix, stream, f"[{rank}] ".encode()) for stream in streams]
-
-    def _note_end(self, rank: int, status: int) -> None:
-        self.ended[rank] = status
-        ours = self.interrupted and status in INTERRUPTED
-        if status and not ours and self.remedy == signal.SIGTERM:  # not one that we have ended
-            if not self.failed:
-                self.stopped = [r for r, w in enumerate(self.workers) if _is_stopped(w.pid)]
-            self.failed.append(rank)
-            self._limit(SETTLE_SECONDS)
-        elif self.interrupted:
-            self._limit(SAVE_SECONDS)
-
-    def _interrupt(self, number: int) -> None:
-        """Have all save and end at the first signal; end them at the second, or while they are ended.
-
-        By SIGTERM, whatever came: Python itself has a traceback for a SIGINT, until it reads our files.
-        """
-        if self.interrupted or self.failed:
-            self._send(signal.SIGKILL)
-        else:
-            self._send(signal.SIGTERM)
-            if number == signal.SIGINT:
-                self.hurries = True
-                self._limit(self.options.save_seconds)
-        self.interrupted = True
-
-    def _tell_who_is_late(self) -> None:
-        """Say whose save is cut short, and how to go on."""
-        left = [str(rank) for rank, worker in enumerate(self.workers) if worker.poll() is None]
-        how = ""
-        with contextlib.suppress(UserError):  # something else than train.py
-            program, options, name = _parts(self.command)
-            if (options.runs / name / "config.json").exists():
-                words = [*program, *run.resuming(name, options.runs), *run.layout_of(self.command)]
-                how = (
-                    f": go on from the last whole checkpoint by {self.launched} {shlex.join(words)}"
-                )
-        print(
-            f"stopped {self.options.save_seconds:g} s after Ctrl-C (--save-seconds), in the middle of a "
-            f"save perhaps: worker {' and '.join(left)}{how}",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
-
-    def _limit(self, seconds: float) -> None:
-        """The next remedy comes after `seconds`, unless it was to come earlier anyway."""
-        then = time.monotonic() + seconds
-        self.deadline = then if self.deadline is None else min(self.deadline, then)
-
-    def _status(self) -> int:
-        if not self.failed:
-            return 130 if any(self.ended.values()) else 0
-        # jaxlib aborts a process whose coordinator has died: the echo of a failure, not its cause.
-        rank = min(self.failed, key=lambda rank: self.ended[rank] == -signal.SIGABRT)
-        status, pid = self.ended[rank], self.workers[rank].pid
-        if status == -signal.SIGABRT and self.stopped:
-            rank = self.stopped[0]
-            self.failure = (
-                f"worker {rank} (pid {self.workers[rank].pid}) was stopped (SIGSTOP, or a debugger) "
-                "and no longer answered"
-            )
-            print(f"{self.failure}: the job is ended", file=sys.stderr)
-            return 128 - status
-        how = f"with status {status}" if status > 0 else f"by signal {_signal_name(-status)}"
-        self.failure = f"worker {rank} (pid {pid}) failed first, {how}"
-        print(f"{self.failure}: the job is ended", file=sys.stderr)
-        return status if status > 0 else 128 - status
-
-    def _send(self, number: int) -> None:
-        for worker in self.workers:
-            if worker.poll() is None:
-                with contextlib.suppress(ProcessLookupError):  # it has ended in this moment
-                    os.killpg(worker.pid, number)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return str(number)
-
-
-def _is_stopped(pid: int) -> bool:
-    """Whether a process is held by SIGSTOP or a debugger, as far as the system tells."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] in ("T", "t")
-
-
-def _start_thread(target, *args) -> threading.Thread:
-    thread = threading.Thread(target=target, args=args, daemon=True)
-    thread.start()
-    return thread
-
-
-def _prefix(stream: BinaryIO, prefix: bytes) -> None:
-    """Copy a worker's lines to stderr; where nobody reads that any more, still drain them."""
-    for line in stream:
-        with contextlib.suppress(OSError):
-            sys.stderr.buffer.write(prefix + line.rstrip(b"\n") + b"\n")
-            sys.stderr.buffer.flush()
 
 
 if __name__ == "__main__":

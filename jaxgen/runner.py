@@ -137,9 +137,11 @@ def _resume(saved: SavedRun, experiment: Experiment, devices: Devices, guards: G
                 f"{saved.run.folder} was ended before the weights that it begins with were saved: "
                 "remove it, and start it again by --init-from."
             )
-        elif is_main():
-            print(f"{saved.run.checkpoints} holds no checkpoint: starting again from step 0")
+        else:
+            _say(f"{saved.run.checkpoints} holds no checkpoint: starting again from step 0")
     done = int(prepared.state.step)
+    if done:
+        _say(f"going on from step {done}")
     if experiment.steps < done:
         raise UserError(f"--steps is {experiment.steps}, but the run has done {done}: give more.")
     if is_main():
@@ -215,16 +217,21 @@ def _train(
         min(experiment.steps_per_dispatch, feeding.most_steps or experiment.steps_per_dispatch),
         seconds, guards.verify_steps,
     )  # fmt: skip
-    if is_main():
-        with contextlib.suppress(BrokenPipeError):  # a run goes on when nobody looks any more
-            print(f"{plan.describe(state.params)}; {feeding.describe()}", flush=True)
+    _say(f"{plan.describe(state.params)}; {feeding.describe()}")
     with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
         train(
             task, state, replace(data, test=held_out(experiment, data)), order.indices_for, cadence,
             run, plan,
             checkpoints_of(run, name, experiment, task.best), experiment.skip_nonfinite,
-            feeding.where, guards.watchdog, meter_of(experiment, data.spec, plan), guards.profile,
+            feeding.where, meter_of(experiment, data.spec, plan), guards,
         )  # fmt: skip
+
+
+def _say(line: str) -> None:
+    """A line for a person, once; a run goes on when nobody looks any more."""
+    if is_main():
+        with contextlib.suppress(BrokenPipeError):
+            print(line, flush=True)
 
 
 UNITS = {

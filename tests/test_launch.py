@@ -9,13 +9,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from jaxgen import launch
 from jaxgen.devices import processes
-from jaxgen.devices.processes import JobOptions, find_place
+from jaxgen.devices.job import (
+    KILL_SECONDS,
+    Job,
+    Size,
+    find_free_port,
+    worker_environment,
+)
+from jaxgen.devices.parting import FOLLOWED, HUNG
+from jaxgen.devices.processes import LAUNCHER, JobOptions, find_place
 from jaxgen.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -129,6 +138,7 @@ FAILURES = {
     "an exception, the others are deaf": ("raise", 1, 2, "deaf", 1, "with status 1"),
     "sys.exit": ("exit", 1, 2, "sleep", 7, "with status 7"),
     "one that refuses": ("refuse", 1, 2, "sleep", 2, "with status 2"),
+    "the coordinator refuses": ("refuse", 0, 2, "collective", 2, "with status 2"),
     "killed": ("kill", 1, 2, "sleep", 137, "by signal SIGKILL"),
     "killed, the others wait for it": ("kill", 1, 4, "collective", 137, "by signal SIGKILL"),
     "the coordinator killed": ("kill", 0, 2, "sleep", 137, "by signal SIGKILL"),
@@ -146,6 +156,11 @@ def test_a_worker_that_fails_ends_the_job_and_is_named(worker, case):
     )
     assert job.returncode == status
     assert seconds < END_SECONDS
+    if what == "refuse":  # the other is told, and follows without a word
+        (sentence,) = [
+            line for line in err.splitlines() if not re.search(r"\] (sum|at|ready)|failed", line)
+        ]
+        assert sentence == f"[{who}] error: This is wrong."
     if what == "raise":
         assert f"[{who}] Traceback (most recent call last):\n" in err
         assert f"[{who}] ValueError: broken on purpose\n" in err
@@ -205,7 +220,7 @@ def test_a_person_waits_five_seconds_for_a_slow_save(tmp_path):
     """Then the workers are ended, and the launcher says how to go on where it knows."""
     usual = launch.LaunchOptions(num_processes=2).save_seconds
     # To SIGTERM, to SIGKILL, and to the end whatever the kernel holds.
-    assert usual + 2 * launch.KILL_SECONDS < 5
+    assert usual + 2 * KILL_SECONDS < 5
     (tmp_path / "train.py").write_text(DEAF)
     command = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--save-seconds", "0.2", "--"]
     command += ["train.py", "vae-digits", "--name", "two", "--mesh", "data=2"]
@@ -269,6 +284,30 @@ def test_a_stopped_worker_is_the_one_that_is_named(worker):
     assert job.returncode == 128 + signal.SIGABRT and not runs(pid)
 
 
+@pytest.mark.parametrize(
+    ("ended", "failed", "stopped", "status", "blamed"),
+    [
+        ({0: FOLLOWED, 1: 2}, [0, 1], [], 2, "worker 1 (pid 12) failed first, with status 2"),
+        (
+            {0: -signal.SIGABRT, 1: 1},
+            [0, 1],
+            [],
+            1,
+            "worker 1 (pid 12) failed first, with status 1",
+        ),
+        ({0: -signal.SIGKILL, 1: HUNG}, [1], [0], HUNG, "worker 0 (pid 11) was stopped"),
+        ({0: HUNG, 1: HUNG}, [1, 0], [], HUNG, "worker 1 (pid 12) failed first, with status 124"),
+    ],
+)
+def test_the_cause_is_named_and_not_its_echo(ended, failed, stopped, status, blamed, capsys):
+    job = Job(Size(2), [], 20_000, environment={}, save_seconds=1.0, going_on=str)
+    job.workers = [SimpleNamespace(pid=11), SimpleNamespace(pid=12)]
+    job.ended, job.failed, job.stopped = ended, failed, stopped
+    assert job._status() == status
+    assert capsys.readouterr().err.startswith(blamed)
+    assert job.failure.startswith(blamed)
+
+
 DIES = """
 import os, signal, sys
 from pathlib import Path
@@ -298,13 +337,14 @@ def test_a_job_is_started_again_from_its_last_checkpoint(tmp_path, deaths, resta
     failed = [line for line in lines if "failed first, by signal SIGKILL: the job is ended" in line]
     again = [line for line in lines if line.startswith("restart ")]
     assert len(failed) == min(deaths, restarts + 1) and len(again) == min(deaths, restarts)
-    assert again == [f"restart {i + 1} of 2 in {2**i} s" for i in range(len(again))]
+    assert again == [
+        f"restart {i + 1} of 2 in {2**i} s, from the last checkpoint" for i in range(len(again))
+    ]
     assert done.returncode == (0 if deaths <= restarts else 128 + signal.SIGKILL)
     if deaths:
-        first = (
-            f"the first failure of {len(failed)}: {failed[0].removesuffix(': the job is ended')}"
-        )
-        assert lines[-1] == first
+        times = {1: "once"}.get(len(again), f"{len(again)} times")
+        first = failed[0].removesuffix(": the job is ended")
+        assert lines[-1] == f"restarted {times}; the first failure: {first}"
     resumed = " --resume two" if deaths else ""
     if deaths <= restarts:
         last = f"vae-digits --name two --steps {deaths}{resumed}"
@@ -328,12 +368,11 @@ def test_only_what_can_be_resumed_is_restarted(tmp_path, monkeypatch):
 
 def test_without_the_launcher_the_survivors_end_too(worker):
     """Heartbeats every second here, so that this is seconds; HEARTBEAT_SECONDS in real runs."""
-    options = launch.LaunchOptions(num_processes=2)
-    port = launch.find_free_port()
+    port = find_free_port()
     processes = [
         subprocess.Popen(
             [sys.executable, worker, "kill", "1", "quick-heartbeat"],
-            env=launch.worker_environment(options, port, rank),
+            env=worker_environment(Size(2), port, rank),
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )
         for rank in (0, 1)
@@ -343,6 +382,27 @@ def test_without_the_launcher_the_survivors_end_too(worker):
     processes[1].stderr.close()
     assert processes[0].returncode == -signal.SIGABRT
     assert "stopped sending heartbeats" in err
+
+
+def test_without_the_launcher_who_follows_says_whom(worker):
+    """On a cluster each process has a log of its own."""
+    port = find_free_port()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, worker, "refuse", "1"],
+            env=without_launcher(worker_environment(Size(2), port, rank)),
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    assert said[0] == "ready\nprocess 1 has stopped, and this one follows\n"
+    assert said[1] == "error: This is wrong.\n"
+    assert [process.returncode for process in processes] == [FOLLOWED, 2]
+
+
+def without_launcher(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name != LAUNCHER}
 
 
 def test_a_port_in_use_is_one_sentence():
@@ -372,7 +432,7 @@ def test_a_port_in_use_is_one_sentence():
 )
 def test_who_waits_in_vain_says_for_whom_and_leaves_nothing(tmp_path, rank, seconds, message):
     command = [sys.executable, "train.py", "vae-digits", "--runs", str(tmp_path)]
-    command += ["--coordinator", f"127.0.0.1:{launch.find_free_port()}", "--num-processes", "2"]
+    command += ["--coordinator", f"127.0.0.1:{find_free_port()}", "--num-processes", "2"]
     command += ["--process-id", str(rank), "--coordinator-timeout", str(seconds)]
     begin = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANGS_SECONDS)
@@ -448,8 +508,7 @@ def test_workers_run_on_the_cpu_whatever_the_launcher_has(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to=x {flag}=8")
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
-    options = launch.LaunchOptions(num_processes=2, devices_per_process=3)
-    environment = launch.worker_environment(options, 20_000, 1)
+    environment = worker_environment(Size(2, devices_each=3), 20_000, 1)
     assert environment["XLA_FLAGS"].split() == ["--xla_dump_to=x", f"{flag}=3"]
     assert environment["JAX_PLATFORMS"] == "cpu"
     assert environment["no_grpc_proxy"] == "127.0.0.1"

@@ -4,7 +4,6 @@ import importlib
 import io
 import os
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     end_with_launcher()
     _mend_standard_streams()
-    sys.excepthook = _without_echoes
+    _hear_no_callbacks()
     try:
         command(args)
         sys.stdout.flush()
@@ -106,14 +105,20 @@ def _mend_standard_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _without_echoes(kind: type, error: BaseException, trace) -> None:
-    """An excepthook that hears not what tensorstore's threads say of orbax's loop.
+def _hear_no_callbacks() -> None:
+    """Let nobody hear what tensorstore, from C++ and in any thread, says to orbax's closed loop.
 
-    A failed save closes the loop, is told as what it is, and the threads still want to speak to it.
+    A failed save closes the loop and is told as what it is; who yet calls back finds it closed.
     """
-    echo = kind is RuntimeError and str(error) == "Event loop is closed"
-    if not echo or threading.current_thread() is threading.main_thread():
-        sys.__excepthook__(kind, error, trace)
+    hear = sys.unraisablehook
+
+    def hear_others(found) -> None:
+        trace, said = found.exc_traceback, str(found.exc_value)
+        name = trace.tb_frame.f_code.co_name if trace else ""
+        if (name, said) != ("call_soon_threadsafe", "Event loop is closed"):
+            hear(found)
+
+    sys.unraisablehook = hear_others
 
 
 def _main(args: list[str]) -> None:

@@ -16,10 +16,12 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxgen import interrupts
+from jaxgen.devices.parting import end, follow_others, leave_together, tell_others
 from jaxgen.errors import UserError, check
 
 # How a launcher tells its processes where the others are; a flag goes before its variable.
@@ -38,9 +40,6 @@ PR_SET_PDEATHSIG = (
 HEARTBEAT_SECONDS = 30
 # How long the first to finish waits for the last: long enough for one that draws the final pictures.
 SHUTDOWN_SECONDS = 60
-# How long a process that stops for a reason which probably all have (bad input, Ctrl-C) waits to leave
-# together with them. If process 0 went first, jaxlib would abort the others before their own last word.
-TOGETHER_SECONDS = 2.0
 # An exception with one of these words is most often the echo of another process's death. It ends this
 # process a little later, so that whoever watches sees the cause die first.
 AFTERMATH = ("Gloo", "NCCL", "Connection reset", "coordination_service")
@@ -81,6 +80,7 @@ class Place(NamedTuple):
 
 
 _stage = "alone"  # then "joining", then "joined"
+_forget: Callable[[], None] | None = None  # ends that this process follows the others
 
 
 def join(options: JobOptions) -> None:
@@ -94,7 +94,7 @@ def join(options: JobOptions) -> None:
     Raises UserError where the options contradict each other, where the coordinator's port is in use, and
     where not all processes have come within `coordinator_timeout` seconds.
     """
-    global _stage
+    global _stage, _forget
     place = find_place(options)
     if place is None or place.num_processes == 1:
         return
@@ -109,7 +109,8 @@ def join(options: JobOptions) -> None:
     _stage = "joining"
     _initialize(place, options.coordinator_timeout)
     _stage = "joined"
-    interrupts.before_end(_leave_together)
+    interrupts.before_end(leave_together)
+    _forget = follow_others(silent=LAUNCHER in os.environ)
 
 
 def _keep_stdout_to_ourselves() -> None:
@@ -142,8 +143,9 @@ def end_with_launcher() -> None:
 def leave(status: int = 0) -> None:
     """End this process's part in its job, and the process unless the status is 0.
 
-    With status 0 it waits for the others; with another status no longer than TOGETHER_SECONDS. Alone,
-    this is sys.exit of a status other than 0.
+    With status 0 it waits for the others; with another status for some seconds at most, in which they
+    are told to follow, but for an interruption, which reaches all. Alone, this is sys.exit of a status
+    other than 0.
     """
     global _stage
     stage, _stage = _stage, "alone"
@@ -157,23 +159,18 @@ def leave(status: int = 0) -> None:
     import jax
 
     if status == 0:
+        if _forget is not None:
+            _forget()
         jax.distributed.shutdown()
         interrupts.disarm()
         return
     try:
         if stage == "joined":
-            _leave_together()
+            if status != interrupts.INTERRUPTED:
+                tell_others()
+            leave_together()
     finally:  # a second Ctrl-C goes on here too
-        interrupts.end(status)
-
-
-def _leave_together() -> None:
-    """Tell the others, and wait for them for a moment."""
-    import jax
-
-    waiting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
-    waiting.start()
-    waiting.join(TOGETHER_SECONDS)
+        end(status)
 
 
 def is_echo(error: BaseException) -> bool:
@@ -323,4 +320,4 @@ def _die(kind: type, error: BaseException, trace) -> None:
     traceback.print_exception(kind, error, trace)
     if any(word in str(error) for word in AFTERMATH):
         time.sleep(AFTERMATH_SECONDS)
-    interrupts.end(1)
+    end(1)

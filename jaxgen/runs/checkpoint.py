@@ -1,14 +1,8 @@
-"""Checkpoints of the whole state: written apart by orbax, sealed with a manifest, then renamed.
-
-A step is a folder named by its number. It comes into being by one rename, whole and with its manifest;
-what a killed process leaves has another name and never counts.
-"""
+"""Checkpoints of the whole state: written apart by orbax, sealed with a manifest, then renamed."""
 
 import contextlib
 import errno
 import logging
-import re
-import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -22,7 +16,7 @@ from jaxgen.devices.processes import is_main
 from jaxgen.devices.together import told_by_main, true_of_any
 from jaxgen.errors import UserError, printable, trouble_of
 from jaxgen.runs import stored
-from jaxgen.runs.durable import make_folder, sync, sync_tree
+from jaxgen.runs.durable import make_folder, sync_tree
 from jaxgen.runs.manifest import (
     Manifest,
     changed_leaves,
@@ -33,10 +27,10 @@ from jaxgen.runs.manifest import (
 )
 from jaxgen.runs.run import Run, going_on
 from jaxgen.runs.seal import own_digest
+from jaxgen.runs.steps import Steps
 from jaxgen.runs.stored import Damaged
 from jaxgen.training.state import State
 
-UNFINISHED = re.compile(r"(\d+)\.(saving|removing|orbax).*")  # what a killed process leaves
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
@@ -67,7 +61,7 @@ class Checkpoints:
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.folder, self._keep, self._config = folder, keep, config
-        self._metric, self._on_full, self._reader = best, on_full, reader
+        self._on_full, self._reader, self._steps = on_full, reader, Steps(folder, best)
         self._clocks = time.time(), time.monotonic()  # when the save under way began
         self._background = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future | None = None
@@ -85,23 +79,23 @@ class Checkpoints:
     def is_empty(self) -> bool:
         """Whether nothing is there that looks like a step, sound or not."""
         self.wait()
-        return not self._numbers()
+        return not self._steps.numbers()
 
     @property
     def latest(self) -> int | None:
         """The newest step that was saved whole, as far as its manifest tells."""
         self.wait()
-        return max(self._manifests(), default=None)
+        return self._steps.latest()
 
     @property
     def best(self) -> int | None:
         """The step with the lowest value of the metric that was named, the earliest of equals."""
         self.wait()
-        return self._best(self._manifests())
+        return self._steps.best()
 
     def digest(self, step: int) -> str:
         """SHA-256 of a saved step's arrays, as its manifest lists them."""
-        leaves = stored.read_manifest(self.folder / str(step)).leaves
+        leaves = stored.read_manifest(self._steps.path(step)).leaves
         return own_digest({path: leaf.sha256 for path, leaf in leaves.items()})
 
     def wait(self) -> None:
@@ -125,11 +119,11 @@ class Checkpoints:
         with self._trouble_explained():
             if is_main():
                 make_folder(self.folder)
-                self._sweep()
+                self._steps.sweep()
             # Made in the background, folders that cannot be made leave orbax's threads waiting for them.
             at_once = orbax.options.AsyncOptions(create_directories_asynchronously=False)
             with orbax.Context(async_options=at_once):
-                written = orbax.save_async(self._draft(manifest.step).absolute(), state)
+                written = orbax.save_async(self._steps.draft(manifest.step).absolute(), state)
             self._saving = self._background.submit(self._commit, written, manifest)
 
     def restore(self, like: State, step: int | str = "latest") -> State:
@@ -148,7 +142,7 @@ class Checkpoints:
 
     def _restore(self, like: State, step: int | str | None) -> State:
         damages: dict[int, str] = {}
-        numbers = self._numbers()
+        numbers = self._steps.numbers()
         if step != "latest" and step not in numbers:
             there = ", ".join(map(str, reversed(numbers))) or "none"
             raise UserError(
@@ -159,7 +153,7 @@ class Checkpoints:
             try:
                 state = self._load(number, like)
             except Damaged as damage:
-                if self._reader and told_by_main(not (self.folder / str(number)).exists()):
+                if self._reader and told_by_main(not self._steps.path(number).exists()):
                     raise Vanished from None
                 damages[number] = str(damage)
                 continue
@@ -176,7 +170,7 @@ class Checkpoints:
         """A step's state, verified before and after reading; raises Damaged in all processes alike."""
         from orbax.checkpoint import v1 as orbax
 
-        folder, manifest, state = self.folder / str(step), None, None
+        folder, manifest, state = self._steps.path(step), None, None
         with _damage_shared():
             manifest = stored.read_manifest(folder)
         # Before anything else is read: from here on no shape is larger than this model's.
@@ -207,21 +201,19 @@ class Checkpoints:
         """Say what is passed over for a step that verifies, and move it out of the way."""
         going_on = f"going on from step {restored}"
         for step, damage in damages.items():
-            moved = None if self._reader else self._move_aside(self.folder / str(step))
+            moved = None if self._reader else self._steps.move_aside(step)
             where = f"; it is now {moved.name}" if moved else ""
-            _warn(f"{self.folder / str(step)}: {damage}: {going_on}{where}")
+            _warn(f"{self._steps.path(step)}: {damage}: {going_on}{where}")
         if self._reader:
             return
-        saved = stored.read_manifest(self.folder / str(restored)).versions
+        saved = stored.read_manifest(self._steps.path(restored)).versions
         others = {name: old for name, old in saved.items() if old != versions()[name]}
         if others:
             was = ", ".join(f"{name} {old}" for name, old in others.items())
             now = ", ".join(f"{name} {versions()[name]}" for name in others)
             _warn(f"step {restored} is of {was}, here is {now}: bits may differ by some 1e-7")
-        for path in sorted(self.folder.iterdir()):
-            match = UNFINISHED.fullmatch(path.name)
-            if match and match[2] != "removing" and int(match[1]) > restored:
-                _warn(f"{path}: step {match[1]} is not saved to its end: {going_on}")
+        for path, step in self._steps.unfinished(restored):
+            _warn(f"{path}: step {step} is not saved to its end: {going_on}")
 
     def _commit(self, written: Any, manifest: Manifest) -> None:
         """In the background: when orbax is done, the draft becomes the step by one rename.
@@ -231,73 +223,12 @@ class Checkpoints:
         written.result()
         if not is_main():
             return
-        draft, final = self._draft(manifest.step), self.folder / str(manifest.step)
+        draft = self._steps.draft(manifest.step)
         stored.seal(draft, manifest)
         sync_tree(draft)
-        if final.is_dir() and manifest.step in self._manifests():
-            self._remove(final)
-        elif final.exists():
-            moved = self._move_aside(final)
-            _warn(f"{final} was no checkpoint; it is now {moved.name if moved else 'replaced'}")
-        draft.rename(final)
-        sync(self.folder)
-        self._prune()
-
-    def _prune(self) -> None:
-        """Remove all but the newest and the best; what is no checkpoint is not ours to remove."""
-        manifests = self._manifests()
-        kept = {*sorted(manifests)[-self._keep :], self._best(manifests)}
-        for step in set(manifests) - kept:
-            self._remove(self.folder / str(step))
-
-    def _best(self, manifests: dict[int, Manifest]) -> int | None:
-        values = {
-            step: manifest.metrics.get(self._metric or "") for step, manifest in manifests.items()
-        }
-        known = [(value, step) for step, value in values.items() if value is not None]
-        return min(known)[1] if known else None
-
-    def _numbers(self) -> list[int]:
-        """What looks like a step, newest first."""
-        if not self.folder.is_dir():
-            return []
-        names = (path.name for path in self.folder.iterdir() if path.is_dir())
-        numbers = (int(name) for name in names if re.fullmatch(r"0|[1-9]\d{0,9}", name))
-        return sorted((number for number in numbers if number < 2**31), reverse=True)
-
-    def _manifests(self) -> dict[int, Manifest]:
-        """The manifests that can be read, by step."""
-        found = {}
-        for step in self._numbers():
-            with contextlib.suppress(Damaged):
-                found[step] = stored.read_manifest(self.folder / str(step))
-        return found
-
-    def _draft(self, step: int) -> Path:
-        return self.folder / f"{step}.saving"
-
-    def _sweep(self) -> None:
-        """Remove what a killed or failed save has left: drafts, never a step."""
-        for path in self.folder.glob("*.*"):
-            match = UNFINISHED.fullmatch(path.name)
-            if match and match[2] in ("saving", "removing"):
-                shutil.rmtree(path, ignore_errors=True)
-
-    def _remove(self, path: Path) -> None:
-        """Remove a step; killed half way, it no longer looks like one."""
-        going = path.with_name(f"{path.name}.removing")
-        shutil.rmtree(going, ignore_errors=True)
-        path.rename(going)
-        shutil.rmtree(going, ignore_errors=True)
-
-    def _move_aside(self, path: Path) -> Path | None:
-        """Rename to NAME.damaged; None where it may not be renamed, or another process has done it."""
-        names = (f"{path.name}.damaged" + (f"-{i}" if i else "") for i in range(10**6))
-        aside = next(place for name in names if not (place := path.with_name(name)).exists())
-        try:
-            return path.rename(aside)
-        except OSError:
-            return None
+        if moved := self._steps.finish(manifest.step):
+            _warn(f"{self._steps.path(manifest.step)} was no checkpoint; it is now {moved.name}")
+        self._steps.prune(self._keep)
 
     @contextlib.contextmanager
     def _trouble_explained(self):
@@ -315,7 +246,7 @@ class Checkpoints:
             if found is None:
                 raise
             if is_main():
-                self._sweep()  # the part that was written holds room that is needed
+                self._steps.sweep()  # the part that was written holds room that is needed
             problem = f"The checkpoint cannot be saved in {self.folder} ({found.problem})"
             if found.number in FULL:
                 problem = f"The disk of {self.folder} is full"

@@ -17,6 +17,7 @@ from jaxgen.interrupts import Taken
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.log import MetricsLog, plot_curves
 from jaxgen.runs.meter import Meter
+from jaxgen.runs.options import NO_GUARDS, Guards
 from jaxgen.runs.profile import Profile
 from jaxgen.runs.progress import Progress
 from jaxgen.runs.run import Run, going_on
@@ -87,9 +88,8 @@ def train(
     checkpoints: Checkpoints,
     patience: int = 0,
     where: Where = "device",
-    patience_seconds: float | None = 0.0,
     meter: Meter = NO_METER,
-    profiled: int = 0,
+    guards: Guards = NO_GUARDS,
 ) -> State:
     """Train from `state` to the last step and return the state there; everything is saved in `run`.
 
@@ -99,8 +99,7 @@ def train(
     under way, save the state and raise Interrupted; a second Ctrl-C ends at once. Raises UserError where
     more than `patience` updates in a row are not finite, or where a step that was executed twice has
     other bits; the last checkpoint is of before. All is saved in `checkpoints` when this returns.
-    `patience_seconds`: the Watchdog's. `meter`: what else a line of metrics says. `profiled`: how many
-    steps are recorded.
+    `meter`: what else a line of metrics says.
     """
     size = cadence.dispatch_size
     step, report, saved_at = int(state.step), None, time.monotonic()
@@ -108,12 +107,12 @@ def train(
     dispatch = plan.dispatch(task.step, feed.take, size, state, patience)
     twice = functools.partial(run_twice, dispatch, plan.shared, checkpoints)
     with (
-        Watchdog(run.folder, patience_seconds, jax.process_index()) as watchdog,
+        Watchdog(run.folder, guards.watchdog, jax.process_index()) as watchdog,
         StopRequest() as stop,  # around the last save, which nothing but a second signal may cut short
         checkpoints,
         Desk(task, data.test, cadence, run, plan, state, meter) as desk,
         feed,
-        Profile(run.folder, profiled if is_main() else 0) as profile,
+        Profile(run.folder, guards.profile if is_main() else 0) as profile,
     ):
         for first, count in cadence.dispatches(step):
             watchdog.at(f"in the steps behind {first}")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from jaxgen.devices.parting import HUNG
 from jaxgen.errors import printable
 from jaxgen.runs.run import Run, going_on
 
@@ -29,9 +30,8 @@ class Watchdog:
     def __init__(
         self, folder: Path, seconds: float | None, rank: int = 0, end: Callable = os._exit
     ):
-        self._path, self._seconds, self._rank, self._end = (
-            folder / f"hang-{rank}.txt", seconds, rank, end,
-        )  # fmt: skip
+        self._run, self._path = Run(folder), folder / f"hang-{rank}.txt"
+        self._seconds, self._rank, self._end = seconds, rank, end
         self._place, self._stayed, self._slowest = "starting", 0.0, 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -67,7 +67,7 @@ class Watchdog:
             if self._stayed > self.patience:
                 self._tell()
                 time.sleep(min(GRACE_SECONDS, self.patience))
-                self._end(1)
+                self._end(HUNG)
                 return
 
     def _tell(self) -> None:
@@ -78,6 +78,6 @@ class Watchdog:
             faulthandler.dump_traceback(file, all_threads=True)
         said = (
             f"{where}, and is ended: {self._path} has the stack of each thread; go on by "
-            f"{going_on(Run(self._path.parent))}"
+            f"{going_on(self._run)}"
         )
         print(f"error: {printable(said)}", file=sys.stderr, flush=True)

@@ -1,16 +1,18 @@
 """The command line as a stranger uses it: what it lists, refuses and prints."""
 
+import asyncio
 import os
 import resource
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from jaxgen import launch
-from jaxgen.cli.main import _main, run_command
+from jaxgen.cli.main import _hear_no_callbacks, _main, run_command
 from jaxgen.cli.train import train
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
@@ -235,6 +237,21 @@ def test_interruption_has_a_status_of_its_own(capsys):
         run_command(interrupt, [])
     assert end.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_what_is_called_back_of_a_failed_save_is_no_news(monkeypatch):
+    """Tensorstore still speaks to orbax's loop, in any thread; the save's own failure is told."""
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with pytest.raises(RuntimeError, match="Event loop is closed") as closed:
+        loop.call_soon_threadsafe(print)
+    heard = []
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+    _hear_no_callbacks()
+    by_us = closed.value.__traceback__
+    for trace, told in ((by_us.tb_next, 0), (by_us, 1)):  # from C++ asyncio's is the first frame
+        sys.unraisablehook(SimpleNamespace(exc_value=closed.value, exc_traceback=trace))
+        assert len(heard) == told
 
 
 def test_equations_are_listed_and_shown(capsys):

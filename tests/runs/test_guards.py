@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxgen import reader, runner
+from jaxgen.devices.parting import HUNG
 from jaxgen.devices.strategies import OneDevice
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
@@ -60,7 +61,7 @@ def test_a_place_that_is_never_left_is_told_with_the_stack(tmp_path, capsys):
     with Watchdog(tmp_path, 0.3, rank=2, end=ended.append) as watchdog:
         watchdog.at("saving step 40")
         a_place_that_is_never_left(ended)
-    assert ended == [1]
+    assert ended == [HUNG]
     text = (tmp_path / "hang-2.txt").read_text()
     assert "process 2 has been saving step 40 for 0 s" in text
     assert "in a_place_that_is_never_left" in text and "Thread" in text
@@ -121,7 +122,7 @@ def test_a_run_that_hangs_is_ended_and_can_be_resumed(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", HANGS, tmp_path], capture_output=True, text=True, timeout=200
     )
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == HUNG, done.stderr
     assert "error: process 0 has been logging step 2 for " in done.stderr
     assert "in lost" in (tmp_path / "run" / "hang-0.txt").read_text()
     saved = reader.load_run(tmp_path / "run")

@@ -8,22 +8,24 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+import jaxgen.experiments
 from jaxgen.runs import stored
 from jaxgen.runs.meter import is_time
 
 HERE = Path(__file__).parent
-SHUTDOWN, NO_FLUSH = (
-    0x8004587D,
-    2,
-)  # ext4's ioctl: from now on nothing reaches the disk, not even the log
-SECONDS = 120.0  # a hang; a run takes two on an idle core
+# ext4's ioctl: from now on nothing reaches the disk, not even the log.
+SHUTDOWN, NO_FLUSH = 0x8004587D, 2
+SECONDS = 120.0  # a hang; a run takes one on an idle core
+LAST = 24
 RUN = [
-    "train", "vae-digits", "--model.hidden-sizes", "7", "--model.latent-size", "3",
-    "--sampling.count", "5", "--judge-samples", "0", "--batch-size", "8", "--log-every", "1",
+    "train", "toy", "--log-every", "1", "--steps", str(LAST), "--eval-every", str(LAST),
+    "--checkpoint-every", "4",
 ]  # fmt: skip
 
 
@@ -35,9 +37,14 @@ def attempts(few: int) -> int:
 class Server:
     """Forks the commands of `jaxgen` from one process; see server.py."""
 
-    def __init__(self, library: Path):
+    def __init__(self, library: Path | None):
+        self.library = library
         command = [sys.executable, "-W", "ignore", str(HERE / "server.py")]
-        environment = os.environ | {"LD_PRELOAD": str(library), "PYTHONPATH": str(HERE.parents[1])}
+        environment = os.environ | {
+            "PYTHONPATH": str(HERE.parents[1]), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }  # fmt: skip
+        if library is not None:
+            environment["LD_PRELOAD"] = str(library)
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -47,6 +54,10 @@ class Server:
         """The number of a new process."""
         words = [str(argument) for argument in arguments]
         return self._ask(arguments=words, log=str(log), fault=fault)
+
+    def live(self, name: str, root: Path, steps: int, log: Path) -> int:
+        """The number of a process that begins, or goes on with, the tiny run of a preset."""
+        return self._ask(life=[name, str(root), steps], log=str(log))
 
     def wait(self, pid: int, seconds: float = SECONDS) -> int | None:
         """Its status; None where it hung."""
@@ -68,14 +79,43 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    compiler = shutil.which("gcc")
-    if sys.platform != "linux" or compiler is None:
-        pytest.skip("no gcc here, to make calls fail with")
-    library = tmp_path_factory.mktemp("faults") / "faults.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, HERE / "faults.c"], check=True)
+    if sys.platform != "linux":
+        pytest.skip("forks, signals and disks of Linux")
+    library = None
+    if compiler := shutil.which("gcc"):
+        library = tmp_path_factory.mktemp("faults") / "faults.so"
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, HERE / "faults.c"], check=True)
     server = Server(library)
     yield server
     server.close()
+
+
+@pytest.fixture
+def toy_is_known(monkeypatch):
+    """The toy is a preset in this process too."""
+    place = [*jaxgen.experiments.__path__, str(HERE / "presets")]
+    monkeypatch.setattr(jaxgen.experiments, "__path__", place)
+
+
+class Whole(NamedTuple):
+    """The run that nothing happens to, its bits, and how long it took."""
+
+    folder: Path
+    bits: tuple
+    seconds: float
+
+
+@pytest.fixture(scope="session")
+def whole(server, tmp_path_factory) -> Whole:
+    root = tmp_path_factory.mktemp("whole")
+    for name in ("compiles", "run"):
+        begin = time.monotonic()
+        assert server.run([*RUN, "--runs", root, "--name", name], root / "log") == 0
+    return Whole(root / "run", bits(root / "run"), time.monotonic() - begin)
+
+
+def resume(root: Path) -> list:
+    return ["train", "--resume", "run", "--runs", root]
 
 
 @contextlib.contextmanager

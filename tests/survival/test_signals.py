@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-SIGNALS = int(os.environ.get("JAXGEN_SIGNALS", "5"))
+SIGNALS = int(os.environ.get("JAXGEN_SIGNALS", "2"))
 TRAIN = [
     "vae-digits", "--model.hidden-sizes", "7", "--judge-samples", "0",
     "--log-every", "10", "--eval-every", "500",

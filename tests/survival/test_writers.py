@@ -11,11 +11,9 @@ import pytest
 from jaxgen.errors import UserError
 from jaxgen.runs.lock import writing_alone
 
-from .conftest import RUN, attempts, bits, only_sentences
+from .conftest import RUN, attempts, bits, only_sentences, resume
 
 pytestmark = pytest.mark.once
-
-LONG = [*RUN, "--steps", "2000", "--eval-every", "100000", "--checkpoint-every", "20"]
 
 
 def test_the_second_writer_is_told_of_the_first(tmp_path):
@@ -54,9 +52,10 @@ def test_death_releases_the_lock(tmp_path):
 def training(server, tmp_path_factory):
     """The root of a run that goes on while others come to it."""
     root = tmp_path_factory.mktemp("training")
-    endless = [*LONG, "--steps", str(2**30), "--runs", root, "--name", "run"]
+    never = str(2**30)
+    endless = [*RUN, "--steps", never, "--eval-every", never, "--runs", root, "--name", "run"]
     pid = server.start(endless, root / "log")
-    while not list((root / "run" / "checkpoints").glob("[0-9]*0")):
+    while not list((root / "run" / "checkpoints").glob("[0-9]*")):
         time.sleep(0.05)
     yield root
     os.kill(pid, signal.SIGTERM)
@@ -84,13 +83,11 @@ def test_readers_of_a_run_that_trains_see_nothing_of_it(server, training, tmp_pa
         table.setdefault("readers of a run that trains", []).append(True)
 
 
-def test_who_comes_after_the_first_writer_goes_on(server, tmp_path):
+def test_who_comes_after_the_first_writer_goes_on(server, whole, tmp_path):
     """The metrics of a run that two processes wrote had gone to a file without a name."""
-    short = [*RUN, "--steps", "20", "--checkpoint-every", "10", "--eval-every", "20"]
-    assert server.run([*short, "--runs", tmp_path, "--name", "whole"], tmp_path / "log") == 0
-    first = server.start([*short, "--runs", tmp_path, "--name", "run"], tmp_path / "first")
+    first = server.start([*RUN, "--runs", tmp_path, "--name", "run"], tmp_path / "first")
     while not (tmp_path / "run" / "metrics.jsonl").exists():
         time.sleep(0.01)
-    server.run(["train", "--resume", "run", "--runs", tmp_path], tmp_path / "second")
+    server.run(resume(tmp_path), tmp_path / "second")
     assert server.wait(first) == 0
-    assert bits(tmp_path / "run") == bits(tmp_path / "whole")
+    assert bits(tmp_path / "run") == whole.bits
