@@ -273,7 +273,7 @@ def test_a_run_whose_last_step_found_no_room_says_so(tmp_path, monkeypatch, caps
     assert end.value.code == 1
     said = capsys.readouterr().err
     assert "has done its 4 steps, but the last that is saved is 2: make room" in said
-    assert said.endswith(f"--resume vae-digits --runs {tmp_path}\n")
+    assert said.endswith(f"name='vae-digits', runs='{tmp_path}', resume=True)\n")  # in a program
 
 
 @of_one_family

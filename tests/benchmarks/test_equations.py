@@ -14,11 +14,18 @@ from jaxgen.catalog.attention import causal_attention_costs
 from jaxgen.costs.walk.count import count
 
 
+SAMPLE = {i: EQUATIONS[i] for i in [*list(EQUATIONS)[::6], "gan.generator", "diffusion.process"]}
+
+
 @pytest.mark.first
-def test_every_equation_is_measured_beside_its_mathematics(allow_nans):
-    """Normal numbers are no levels of noise: the root of a negative one is NaN, and takes as long."""
+def test_equations_are_measured_beside_their_mathematics(allow_nans, monkeypatch):
+    """Normal numbers are no levels of noise: the root of a negative one is NaN, and takes as long.
+
+    A sample of them: tests/catalog/test_costs.py compares all with what is walked.
+    """
+    monkeypatch.setattr(equations, "EQUATIONS", SAMPLE)
     rows = equations.run_equations(short=True)
-    assert [row["case"].split(" ")[0] for row in rows] == list(EQUATIONS)
+    assert [row["case"].split(" ")[0] for row in rows] == list(SAMPLE)
     for row in rows:
         assert row["walk_flops"] == row["mathematics_flops"]
         assert 0 < row["low_seconds"] <= row["median_seconds"] <= row["high_seconds"]

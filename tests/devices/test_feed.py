@@ -49,8 +49,7 @@ EXPERIMENTS = {
     ),
 }
 CASES = [
-    ("gpt", "jit", None), ("vae", "pmap", None), ("vae", "mesh", "data=4,fsdp=2"),
-    ("gpt", "mesh", "data=2,fsdp=2,model=2"),
+    ("gpt", "jit", None), ("vae", "pmap", None), ("gpt", "mesh", "data=2,fsdp=2,model=2"),
 ]
 CADENCE = Cadence(5, 100, 100, 3, 2)
 
@@ -84,7 +83,7 @@ def test_both_ways_give_the_same_bits_under_every_plan(usual_compiler):
     )
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(dispatches, same) for *_, dispatches, same in found] == [(3, True)] * 4, found
+    assert [(dispatches, same) for *_, dispatches, same in found] == [(3, True)] * 3, found
 
 
 PLAN = make_plan("jit", None, batch_size=4)

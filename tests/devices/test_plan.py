@@ -56,7 +56,7 @@ ALL = "data=2,fsdp=2,model=2"
 PLANS = {  # every axis alone with the cheapest family, then what another could break
     "vae": ("pmap", "data=8", "fsdp=8", "data=4,model=2", ALL),
     "gan": ("pmap", "fsdp=8"),
-    "gpt": ("pmap", "data=4,model=2", ALL),
+    "gpt": ("pmap", ALL),
     "gpt bfloat16": (ALL,),
 }
 
@@ -114,7 +114,7 @@ def test_one_device_and_eight_train_alike(families):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert len(found) == {"vae": 5, "gan": 2, "gpt": 4}[families[0]]
+    assert len(found) == {"vae": 5, "gan": 2, "gpt": 3}[families[0]]
     for name, one in found.items():
         assert one["devices"] == 8, name
         assert one["again"] == 0, f"{name} compiled {one['again']} programs after its first step"

@@ -59,12 +59,7 @@ for case in sys.argv[2:]:
 leave()
 """
 CASES = {
-    2: [
-        "vae-digits pmap",
-        "gan-digits mesh fsdp=2",
-        "gpt-python mesh model=2",
-        "vae-digits pmap host",
-    ],
+    2: ["vae-digits pmap", "gan-digits mesh fsdp=2", "gpt-python mesh model=2"],
     4: ["vae-digits mesh data=2,fsdp=2", "vae-digits mesh data=2,fsdp=2 host"],
 }
 
