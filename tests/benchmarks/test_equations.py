@@ -13,7 +13,6 @@ from jaxgen.catalog import EQUATIONS
 from jaxgen.catalog.attention import causal_attention_costs
 from jaxgen.costs.walk.count import count
 
-
 SAMPLE = {i: EQUATIONS[i] for i in [*list(EQUATIONS)[::6], "gan.generator", "diffusion.process"]}
 
 
