@@ -44,6 +44,7 @@ REMEDIES = {
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENFILE: "raise the system's limit on open files",
     errno.EISDIR: "move the folder out of the way",
+    errno.ENOENT: "bring it back, or name another place",
     errno.ENOTDIR: "move the file out of the way",
 }
 

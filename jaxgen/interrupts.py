@@ -9,7 +9,6 @@ takes time to import: an entry point calls `arm` before all that does.
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -62,13 +61,23 @@ def was_taken() -> bool:
     return _taken > 0
 
 
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            for each in path.iterdir():
+                _remove(each)
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+
+
 def end(status: int, word: str = "") -> NoReturn:
     """End at once, without the interpreter's long farewell, in which libraries' threads may crash."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # a handler may have come in the middle of a print
             stream.flush()
     for path in list(_drafts):
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        _remove(path)
     with contextlib.suppress(OSError):
         if _has_bar:
             os.write(sys.stdout.fileno(), SHOW_CURSOR)

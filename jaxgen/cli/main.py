@@ -72,7 +72,7 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
         if interrupts.was_taken() and is_echo(error):
             print("interrupted, as the other processes were", file=sys.stderr)
             status = interrupts.INTERRUPTED
-        elif "Unable to initialize backend" in str(error):
+        elif _is_no_backend(error):
             print(f"error: {_no_backend(error)}", file=sys.stderr)
             status = 2
         else:
@@ -80,12 +80,22 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     leave(status)
 
 
+def _is_no_backend(error: Exception) -> bool:
+    """Whether jax has looked in vain for a platform; for one whose plugin is missing it says nothing."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    silent = isinstance(error, AssertionError) and trace is not None
+    in_search = silent and Path(trace.tb_frame.f_code.co_filename).name == "xla_bridge.py"
+    return in_search or "Unable to initialize backend" in str(error)
+
+
 def _no_backend(error: Exception) -> str:
     """What to do about a platform that jax does not find, in a sentence."""
     wanted = os.environ.get("JAX_PLATFORMS", "")
-    said = printable(" ".join(str(error).split()))[:200]
+    said = printable(" ".join(str(error).split()))[:200] or "its plugin is not installed"
     remedy = (
-        f"$JAX_PLATFORMS is {wanted!r}: give cpu, cuda or tpu, or unset it"
+        f"$JAX_PLATFORMS is {wanted!r}: give cpu, or cuda or tpu where jax is installed for it"
         if wanted
         else ("set $JAX_PLATFORMS to cpu, or install jax for this accelerator")
     )

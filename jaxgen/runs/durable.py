@@ -19,6 +19,8 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None:  # a library's own error
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
@@ -56,7 +58,12 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are missing, each on the disk before the next."""
     if not folder.is_dir():
         make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(
+                errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)
+            ) from None
         sync(folder.parent)
 
 

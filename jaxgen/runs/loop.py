@@ -15,6 +15,7 @@ from jaxgen.devices.processes import is_main
 from jaxgen.errors import Interrupted, NotSaved, UserError
 from jaxgen.interrupts import Taken
 from jaxgen.runs.checkpoint import Checkpoints
+from jaxgen.runs.durable import naming
 from jaxgen.runs.log import MetricsLog, plot_curves
 from jaxgen.runs.meter import Meter
 from jaxgen.runs.options import NO_GUARDS, Guards
@@ -149,7 +150,8 @@ def train(
     if stop.requested:
         raise Interrupted(f"stopped behind the last step, {step}, which is saved")
     if is_main():
-        plot_curves(run)
+        with naming(run.curves):
+            plot_curves(run)
         if checkpoints.latest != step:
             kept = checkpoints.latest or "none"
             raise NotSaved(
@@ -223,7 +225,9 @@ class Desk:
                 held_out = {f"eval/{name}": float(value) for name, value in judged.items()}
                 values |= held_out
             if self._log and self._task.sample:
-                drawn = self._task.sample(weights, self._key, self._run.sample_path(step))
+                path = self._run.sample_path(step)
+                with naming(path):
+                    drawn = self._task.sample(weights, self._key, path)
                 self._log.show(step, drawn)
         self._away += time.perf_counter() - paused
         if self._log:

@@ -13,8 +13,8 @@ def own_digest(fields: dict) -> str:
 
 
 def seal(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with their digest behind them."""
-    return fields | {NAME: own_digest(fields)}
+    """The fields behind their digest, whose line can be taken out and leaves JSON."""
+    return {NAME: own_digest(fields)} | fields
 
 
 def is_intact(sealed: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from jaxgen.cli.main import _hear_no_callbacks, _main, run_command
 from jaxgen.cli.train import train
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
+from jaxgen.runs.durable import make_folder, naming
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 
@@ -211,13 +213,17 @@ def test_help_fits_a_terminal(monkeypatch, capsys):
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
-def test_a_platform_that_there_is_not_is_a_sentence(tmp_path):
+@pytest.mark.parametrize("platform", ["abacus", "cuda"])
+def test_a_platform_that_there_is_not_is_a_sentence(tmp_path, platform):
+    """For one whose plugin is missing jax itself has an assertion and no word."""
+    if platform == "cuda" and (find_spec("jax_cuda12_plugin") or find_spec("jax_cuda13_plugin")):
+        pytest.skip("jax is installed for it")
     command = [sys.executable, TRAIN, "vae-digits", "--runs", tmp_path]
-    environment = os.environ | {"JAX_PLATFORMS": "abacus"}
+    environment = os.environ | {"JAX_PLATFORMS": platform}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 2 and list(tmp_path.iterdir()) == []
     assert done.stderr.startswith("error: jax finds no device")
-    assert "$JAX_PLATFORMS is 'abacus': give cpu, cuda or tpu, or unset it." in done.stderr
+    assert f"$JAX_PLATFORMS is {platform!r}: give cpu, or cuda or tpu where" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -292,3 +298,25 @@ def test_a_folder_in_the_place_of_a_file_is_one_sentence(tmp_path, capsys):
     assert end.value.code == 2
     said = capsys.readouterr().err
     assert said == f"error: {metrics}: Is a directory: move the folder out of the way.\n"
+
+
+def test_a_file_in_the_place_of_a_folder_and_a_folder_that_is_gone_are_one_sentence(
+    tmp_path, capsys
+):
+    (tmp_path / "runs").write_text("no folder")
+    with pytest.raises(SystemExit) as end:
+        run_command(lambda _: make_folder(tmp_path / "runs"), [])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}/runs: Not a directory: move the file out of the way.\n"
+    )
+
+    def moved(_):
+        with naming(tmp_path / "runs/x/samples/step-0000002"):
+            (tmp_path / "gone" / "picture.png").write_bytes(b"")
+
+    with pytest.raises(SystemExit) as end:
+        run_command(moved, [])
+    assert end.value.code == 2
+    said = "No such file or directory: bring it back, or name another place."
+    assert capsys.readouterr().err == f"error: {tmp_path}/runs/x/samples/step-0000002: {said}\n"

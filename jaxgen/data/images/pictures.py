@@ -7,6 +7,7 @@ which they are read afterwards. Pillow decodes in threads, as it lets others run
 import hashlib
 import io
 import os
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable
@@ -200,4 +201,6 @@ def _checksum(content: bytes) -> int:
 
 
 def _short(error: Exception) -> str:
-    return str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+    """An error's own words, without the object that they are about."""
+    said = re.sub(r" ?<.*>", "", str(error)).splitlines()
+    return said[0][:80] if said else type(error).__name__

@@ -159,7 +159,10 @@ def test_what_is_wrong_is_one_sentence(tmp_path, monkeypatch):
     good = (tmp_path / "x" / "008.png").read_bytes()
     for content, words in (
         (good[:-30], "x/007.png is damaged or cut short"),
-        (b"GIF89a" + bytes(40), "x/007.png is no PNG, JPEG or WebP picture"),
+        (
+            b"GIF89a" + bytes(40),
+            "x/007.png is no PNG, JPEG or WebP picture (cannot identify image file): take",
+        ),
         (b"", "x/007.png is no PNG, JPEG or WebP picture"),
     ):
         file.write_bytes(content)
