@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from abc import abstractmethod
@@ -28,6 +29,11 @@ DCGAN_ADAM = OptimizerConfig(
     learning_rate=2e-4, beta1=0.5
 )  # document 004, 5.2; Radford et al. 2016
 WEIGHT_CLIP = 0.01  # Arjovsky et al. 2017, algorithm 1
+
+
+@functools.cache  # once in a process, however often it builds the loss
+def _warn(loss: str) -> None:
+    print(f"--loss {loss} is a mistake: {AS_PRINTED[loss]}.", file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ class Adversarial(Experiment):
         from jaxgen.training.task import two_players
 
         if self.loss in AS_PRINTED:
-            print(f"--loss {self.loss} is a mistake: {AS_PRINTED[self.loss]}.", file=sys.stderr)
+            _warn(self.loss)
         generator, discriminator = self.model.make(spec.shape)
         rules = self._rules()
 

@@ -6,6 +6,7 @@ import pytest
 
 from jaxgen.data import ImageSpec
 from jaxgen.errors import UserError
+from jaxgen.families.gan import family
 from jaxgen.families.gan.family import GAN
 from jaxgen.families.gan.names import AS_PRINTED
 from jaxgen.models.dcgan.config import DCGANConfig
@@ -44,9 +45,12 @@ def test_what_cannot_be_is_refused(fields, message):
 
 
 @pytest.mark.parametrize("loss", AS_PRINTED)
-def test_a_mistake_can_be_trained_with_and_says_so(loss, capsys):
-    replace(PLAIN, loss=loss).build(ImageSpec(2, 3, 1, None))
-    assert f"--loss {loss} is a mistake: {AS_PRINTED[loss]}." in capsys.readouterr().err
+def test_a_mistake_can_be_trained_with_and_says_so_once(loss, capsys):
+    family._warn.cache_clear()
+    for _ in range(2):
+        replace(PLAIN, loss=loss).build(ImageSpec(2, 3, 1, None))
+    said = f"--loss {loss} is a mistake: {AS_PRINTED[loss]}.\n"
+    assert capsys.readouterr().err == said
     replace(PLAIN, loss="hinge").build(ImageSpec(2, 3, 1, None))
     assert capsys.readouterr().err == ""
 
