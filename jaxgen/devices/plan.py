@@ -25,7 +25,7 @@ from jaxgen.training.step import Step
 
 WHOLE = PartitionSpec()
 ONCE_ON_CPU = {"xla_backend_optimization_level": 1}
-"""For a program that runs once: its code is made in half to a tenth of the time, for the same bits.
+"""For a program that runs once: its code is made in less time, for the same bits.
 
 LLVM's full optimisation takes longest on programs of many random draws, which is what an init is.
 """

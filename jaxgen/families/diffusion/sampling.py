@@ -15,23 +15,30 @@ CHUNK = 500
 """Samples drawn at once; each depends on its own key alone, so that the number does not matter."""
 
 
-def make_sampler(settings: Any, denoiser: Denoiser, schedule: Schedule, size: int):
-    """`draw(params, keys (B,), labels (B,) or None) -> (B, X)` by the settings' own `sampling`.
-
-    A label of num_classes is no class.
-    """
+def _make_flow(settings: Any, denoiser: Denoiser, schedule: Schedule, size: int, *, path: bool):
+    """`flow(params, keys, label) -> (samples, times)`: (B, X), or with `path` (steps + 1, B, X)."""
     sampling = settings.sampling
     span = (settings.log_snr_min, settings.log_snr_max)
 
-    @jax.jit
-    def draw_chunk(params, keys, label):
+    def flow(params, keys, label):
         times = spaced(schedule, sampling.num_steps, sampling.spacing, span)
         interval = (sampling.guidance_from, sampling.guidance_to)
         denoise = denoiser.guided(params, label, sampling.guidance, interval)
         return diffusion_samplers.sample(
             denoise, schedule, times, keys, size, sampling.sampler,
-            eta=sampling.eta, churn=sampling.churn,
-        )  # fmt: skip
+            eta=sampling.eta, churn=sampling.churn, path=path,
+        ), times  # fmt: skip
+
+    return flow
+
+
+def make_sampler(settings: Any, denoiser: Denoiser, schedule: Schedule, size: int):
+    """`draw(params, keys (B,), labels (B,) or None) -> (B, X)` by the settings' own `sampling`.
+
+    A label of num_classes is no class.
+    """
+    flow = _make_flow(settings, denoiser, schedule, size, path=False)
+    draw_chunk = jax.jit(lambda params, keys, label: flow(params, keys, label)[0])
 
     def draw(params, keys, label: Int[Array, " B"] | None) -> Float[Array, "B X"]:
         def of_places(places):
@@ -51,19 +58,12 @@ def make_paths(settings: Any, denoiser: Denoiser, schedule: Schedule, size: int)
 
     A title tells the noise that is left, σ. Each is scaled to the size of data by α² + σ² = 1.
     """
-    sampling = settings.sampling
-    span = (settings.log_snr_min, settings.log_snr_max)
-    places = sorted({round(share * sampling.num_steps) for share in PATH})
+    flow = _make_flow(settings, denoiser, schedule, size, path=True)
+    places = sorted({round(share * settings.sampling.num_steps) for share in PATH})
 
     @jax.jit
     def all_of(params, keys, label):
-        times = spaced(schedule, sampling.num_steps, sampling.spacing, span)
-        interval = (sampling.guidance_from, sampling.guidance_to)
-        denoise = denoiser.guided(params, label, sampling.guidance, interval)
-        way = diffusion_samplers.sample(
-            denoise, schedule, times, keys, size, sampling.sampler,
-            eta=sampling.eta, churn=sampling.churn, path=True,
-        )  # fmt: skip
+        way, times = flow(params, keys, label)
         alpha, sigma = schedule(times)
         scale = jnp.sqrt(alpha**2 + sigma**2)
         return way / scale[:, None, None], jnp.where(times == 0, 0.0, sigma / scale)
