@@ -51,7 +51,7 @@ def test_code_made_of_a_formula_names_its_id_and_none_that_it_is_not_made_of():
         ("vae.elbo", "jaxgen/families/vae/objective.py", "_elbo_value", ""),
         ("attention.scores", "jaxgen/layers/attention.py", "Attention._whole", ""),
         ("gan.hinge-critic-loss", "jaxgen/families/gan/objective.py", "LOSSES", ""),
-        ("diffusion.posterior", "jaxgen/families/diffusion/sampling.py", "make_sampler.draw_chunk",
+        ("diffusion.posterior", "jaxgen/families/diffusion/sampling.py", "_make_flow.flow",
          "diffusion_samplers.sample"),
     ],
 )  # fmt: skip
