@@ -77,7 +77,8 @@ def main(args):
     print("ready", file=sys.stderr, flush=True)
     while "collective" in rest:
         add_up(me)
-    time.sleep(1000)
+    for _ in range(10_000):  # a signal may come just before a sleep, which does not hear it
+        time.sleep(0.1)
 
 run_command(main, sys.argv[1:])
 """
