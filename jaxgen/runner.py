@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.costs.hardware import find_accelerator
-from jaxgen.data import Data, Order
+from jaxgen.data import Data
 from jaxgen.data.identity import content
 from jaxgen.devices.choose import make_plan
-from jaxgen.devices.feed import Feeding, Where, choose_feeding
+from jaxgen.devices.feed import Where, choose_feeding
 from jaxgen.devices.memory import explained_memory
 from jaxgen.devices.plan import Plan
 from jaxgen.devices.processes import is_main
@@ -30,17 +30,16 @@ from jaxgen.reader import (
     restore,
     stand_on,
 )
+from jaxgen.runs.cadence import Cadence
 from jaxgen.runs.fields import differences, refuse_extremes, to_json
 from jaxgen.runs.lock import writing_alone
-from jaxgen.runs.loop import Cadence, train
+from jaxgen.runs.loop import Prepared, train
 from jaxgen.runs.meter import Meter
 from jaxgen.runs.options import NO_GUARDS, Guards, Origin
 from jaxgen.runs.origin import begun_with
 from jaxgen.runs.run import Run, create_run, refuse_existing, run_path, save_config
 from jaxgen.runs.tensors import read_tensors
 from jaxgen.training.config import OptimizerConfig
-from jaxgen.training.state import State
-from jaxgen.training.task import Task
 
 
 class Devices(NamedTuple):
@@ -104,7 +103,7 @@ def resume(
     return saved.run
 
 
-def _begun(prepared: "Prepared", origin: Origin, root: Path) -> tuple["Prepared", dict]:
+def _begun(prepared: Prepared, origin: Origin, root: Path) -> tuple[Prepared, dict]:
     """(what is prepared, with another run's weights; what origin.json says of them)."""
     saved = load_run(run_path(root, origin.run))
     _, state = restore(saved.experiment, saved)
@@ -172,16 +171,6 @@ def adopt(experiment: Experiment, experiment_name: str, root: Path, name: str, f
     return run
 
 
-class Prepared(NamedTuple):
-    """All that a run needs before its first step."""
-
-    task: Task
-    order: Order
-    plan: Plan
-    state: State
-    feeding: Feeding
-
-
 def prepare(
     experiment: Experiment,
     data: Data,
@@ -208,22 +197,22 @@ def _remedies(experiment: Experiment) -> str:
 def _train(
     experiment: Experiment, name: str, data: Data, prepared: Prepared, run: Run, guards: Guards
 ) -> None:
-    task, order, plan, state, feeding = prepared
+    plan, most_steps = prepared.plan, prepared.feeding.most_steps
     every = experiment.checkpoint_every
     seconds = None if isinstance(every, int) else seconds_of(every)
     cadence = Cadence(
         experiment.steps, experiment.log_every, experiment.eval_every,
         every if isinstance(every, int) else experiment.steps,
-        min(experiment.steps_per_dispatch, feeding.most_steps or experiment.steps_per_dispatch),
+        min(experiment.steps_per_dispatch, most_steps or experiment.steps_per_dispatch),
         seconds, guards.verify_steps,
     )  # fmt: skip
-    _say(f"{plan.describe(state.params)}; {feeding.describe()}")
-    with explained_memory(plan.shapes(task.init), plan, _remedies(experiment)):
+    _say(f"{plan.describe(prepared.state.params)}; {prepared.feeding.describe()}")
+    checkpoints = checkpoints_of(run, name, experiment, prepared.task.best)
+    with explained_memory(plan.shapes(prepared.task.init), plan, _remedies(experiment)):
         train(
-            task, state, replace(data, test=held_out(experiment, data)), order.indices_for, cadence,
-            run, plan,
-            checkpoints_of(run, name, experiment, task.best), experiment.skip_nonfinite,
-            feeding.where, meter_of(experiment, data.spec, plan), guards,
+            prepared, replace(data, test=held_out(experiment, data)), cadence, run, checkpoints,
+            patience=experiment.skip_nonfinite, guards=guards,
+            meter=meter_of(experiment, data.spec, plan),
         )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from jaxgen.errors import Interrupted, UserError
 from jaxgen.runs import log, loop
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.meter import is_time
+from jaxgen.runs.run import Run
 
 TINY = {
     "vae-digits": [
@@ -274,6 +275,22 @@ def test_a_run_whose_last_step_found_no_room_says_so(tmp_path, monkeypatch, caps
     said = capsys.readouterr().err
     assert "has done its 4 steps, but the last that is saved is 2: make room" in said
     assert said.endswith(f"name='vae-digits', runs='{tmp_path}', resume=True)\n")  # in a program
+
+
+def test_a_step_whose_judging_fails_is_saved(tmp_path, monkeypatch):
+    """The last one: what is lost is its picture, and not the training since the checkpoint before."""
+    usual = Run.sample_path
+
+    def in_no_folder(run, step):
+        return usual(run, step) if step < 12 else run.folder / "gone" / "12.png"
+
+    monkeypatch.setattr(Run, "sample_path", in_no_folder)
+    with pytest.raises(FileNotFoundError):
+        train("vae-digits", tmp_path, "--steps", "12")
+    with Checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
+        assert checkpoints.latest == 12
+    assert [line["step"] for line in metrics(tmp_path / "run")][-1] == 10
+    evaluate([str(tmp_path / "run")])  # what it has not said
 
 
 @of_one_family

@@ -22,7 +22,7 @@ from jaxgen.devices.feed import Ahead, choose_feeding, make_feed
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
-from jaxgen.runs.loop import Cadence
+from jaxgen.runs.cadence import Cadence
 from jaxgen.runs.meter import is_time
 
 # A process of its own, for its eight devices: every strategy, five steps in dispatches
@@ -36,7 +36,7 @@ from jaxgen.devices.feed import make_feed
 from jaxgen.experiments.registry import find_preset
 from jaxgen.models.gpt.config import GPTConfig
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
-from jaxgen.runs.loop import Cadence
+from jaxgen.runs.cadence import Cadence
 from jaxgen.training.metrics import to_floats
 
 EXPERIMENTS = {

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from jaxgen.devices.runtime import prepare_process
 from jaxgen.errors import UserError
+from jaxgen.runs.cadence import Cadence
 from jaxgen.runs.log import MetricsLog, plot_curves, read_metrics
-from jaxgen.runs.loop import Cadence
 from jaxgen.runs.progress import Progress
 from jaxgen.runs.run import Run, create_run, open_run, run_path
 

@@ -18,7 +18,7 @@ from jaxgen.devices.strategies import OneDevice
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
 from jaxgen.runs import loop
-from jaxgen.runs.loop import Cadence
+from jaxgen.runs.cadence import Cadence
 from jaxgen.runs.manifest import by_path
 from jaxgen.runs.meter import is_time
 from jaxgen.runs.options import NO_GUARDS, Guards, RunOptions
