@@ -1,0 +1,1 @@
+"""Checkpoints: what is saved, what damages it, disks that do not take it."""
