@@ -2,6 +2,8 @@
 
 import functools
 
+from jaxtyping import Array, Float
+
 from jaxgen.catalog.costs import operations
 from jaxgen.catalog.record import Example, implied
 from jaxgen.equations import (
@@ -10,6 +12,7 @@ from jaxgen.equations import (
     diffusion_gaussian,
     diffusion_losses,
     diffusion_samplers,
+    group_norm,
 )
 
 _HO = (
@@ -32,6 +35,12 @@ _EDM = (
 _X, _Z, _NOISE = ((1.0, -1.0),), ((1.4, 0.2),), ((0.5, -0.5),)
 _LEVEL = {"alpha": (0.6,), "sigma": (0.8,)}
 _NEXT = {"next_alpha": (0.8,), "next_sigma": (0.6,)}
+
+
+def _in_pairs(
+    x: Float[Array, "B T C"], scale: Float[Array, " C"], bias: Float[Array, " C"]
+) -> Float[Array, "B T C"]:
+    return group_norm.group_norm(x, scale, bias, 2)
 
 
 _entry = functools.partial(implied, "diffusion", "001, 1", {"B": 16384, "X": 784})
@@ -285,5 +294,27 @@ ENTRIES = (
         diffusion_flow.mean_flow_step,
         Example({"z": _Z, "mean_velocity": _X, "r": (0.0,), "t": (1.0,)}, ("z", "mean_velocity")),
         operations("B·X", 2, 2),
+    ),
+    _entry(
+        "group-norm",
+        "an image's channels, normalised in groups",
+        r"y = s\, \frac{x - \mu_g}{\sqrt{\sigma_g^2 + \epsilon}} + b",
+        "Mean and variance are of one image's pixels and a group of its channels, so that no example"
+        " depends on the others of its batch, as it does with batch norm; the U-Net's norm.",
+        ("Wu & He 2018, Group normalization", "https://arxiv.org/abs/1803.08494"),
+        "eqs. (1), (3) and (7)",
+        group_norm.group_norm,
+        Example(
+            {
+                "x": (((1.0, 2.0), (3.0, 6.0)),),
+                "scale": (1.0, 1.0),
+                "bias": (0.0, 0.5),
+                "groups": 2,
+            },
+            ("x", "scale", "bias"),
+        ),
+        operations("B·T·C", 7, 11),
+        {"B": 64, "T": 784, "C": 64},
+        on_arrays=_in_pairs,
     ),
 )

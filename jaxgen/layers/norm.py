@@ -1,6 +1,6 @@
-"""Normalisation over the features of each position, or over the batch.
+"""Normalisation over the features of each position, over an image's channels, or over the batch.
 
-In the catalogue: `transformer.layer-norm`, `transformer.rms-norm`.
+In the catalogue: `diffusion.group-norm`, `transformer.layer-norm`, `transformer.rms-norm`.
 """
 
 from typing import Literal
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.equations import transformer
 from jaxgen.equations.batch_norm import batch_norm, running
+from jaxgen.equations.group_norm import group_norm
 from jaxgen.training.batch import mean_over_batch
 
 
@@ -27,6 +28,20 @@ class Norm(nn.Module):
         scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
         bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
         return transformer.layer_norm(x, scale, bias)
+
+
+class GroupNorm(nn.Module):
+    """Eq. (1) of `equations/group_norm.py`, with scale and bias of each channel."""
+
+    groups: int
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B ... C"]) -> Float[Array, "B ... C"]:
+        """Normalise each image over its pixels and each group of its channels."""
+        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
+        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+        pixels = x.reshape(x.shape[0], -1, x.shape[-1])
+        return group_norm(pixels, scale, bias, self.groups).reshape(x.shape)
 
 
 class BatchNorm(nn.Module):

@@ -15,7 +15,7 @@ from jaxgen.costs.walk.count import count
 # 2 H, content and gate; P is 3 numbers of each logistic.
 LETTERS = {
     "B": 6, "T": 4, "S": 9, "H": 8, "U": 5, "X": 7, "V": 11, "D": 17, "Z": 3, "G1": 13, "G": 24,
-    "G2": 16, "K": 2, "F": 10, "P": 12, "I": 19, "O": 21,
+    "G2": 16, "K": 2, "F": 10, "P": 12, "I": 19, "O": 21, "C": 14,
 }  # fmt: skip
 
 

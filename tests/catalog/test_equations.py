@@ -72,6 +72,7 @@ EXPECTED = {
     "diffusion.lattice": "not printed",
     "diffusion.mixture-denoiser": "not printed",
     "diffusion.mean-flow": "not printed",
+    "diffusion.group-norm": "not printed",
     "sound.companding": "not printed",
     "sound.expanding": "not printed",
     "sound.causal-convolution": "not printed",

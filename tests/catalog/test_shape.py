@@ -135,6 +135,7 @@ def test_the_function_gives_the_shapes_that_its_signature_says(equation):
         "P": 9,
         "I": 41,
         "O": 31,
+        "C": 6,
     }
     arrays = {name: shape.sized(sizes) for name, shape in equation.arrays.items()}
     found = jax.eval_shape(lambda arrays: equation.measured(**arrays), arrays)

@@ -11,13 +11,11 @@ each number out, and the embedding of the noise. Peebles & Xie 2023, https://arx
 print half of it as "Gflops", a multiply-add for one (see `costs/conventions.py`).
 """
 
-from jaxgen.costs.formula import times
-from jaxgen.costs.rows import elementwise, matmul
-from jaxgen.costs.table import Cost, Row
+from jaxgen.costs.attention import self_attention
+from jaxgen.costs.conditioning import NORM, WAVES, condition, dense
+from jaxgen.costs.rows import elementwise
+from jaxgen.costs.table import Row
 from jaxgen.models.dit.config import DiTConfig
-
-WAVES = 32  # sines and cosines of the noise, `jaxgen/layers/conditioning.py`
-NORM = (7, 11)  # mean, subtract, square, mean, divide, scale, shift
 
 
 def dit_rows(
@@ -33,70 +31,28 @@ def dit_rows(
         "F": config.hidden_size, "M": 6 * D, "E": 2 * D, "C": num_classes + 1,
     }  # fmt: skip
 
-    def dense(name, of, inputs, result, repeats="", data=False):
-        """A matmul of `of` vectors with its bias; data: the input has no gradient."""
-        elements = times(of, result)
-        return [
-            matmul(
-                name, sizes, times(of, inputs, result), inputs, result=elements, repeats=repeats,
-                kernel=times(inputs, result), gradients=("kernel",) if data else ("input", "kernel"),
-            ),
-            elementwise(
-                f"{name} bias", sizes, times(repeats, elements), 1, 1,
-                parameters=times(repeats, result),
-            ),
-        ]  # fmt: skip
-
-    def smooth(name, elements):
-        return elementwise(f"{name} silu", sizes, elements, 2, 5, kept=elements)
-
-    classes = Row(
-        "class embedding", "elementwise", sizes, forward=Cost("B·D", "4·min(B, C)·D"),
-        backward=Cost("B·D", "4·C·D"), parameters="C·D", is_table=True,
-    )  # fmt: skip
     return [
-        elementwise("waves of noise", sizes, "B·Y", 2, 0),
-        *dense("noise in", "B", "Y", "G", data=True),
-        smooth("noise", "B·G"),
-        *dense("noise out", "B", "G", "D"),
-        *([classes] if num_classes else []),
-        smooth("condition", "B·D"),
-        *dense("patches in", "B·T", "U", "D", data=True),
+        *condition(sizes, "D", classes=num_classes > 0),
+        *dense("patches in", sizes, "B·T", "U", "D", data=True),
         elementwise("positions", sizes, "B·T·D", 1, 0),
-        *_block(sizes, dense),
-        *dense("last modulation", "B", "D", "E"),
+        *_block(sizes),
+        *dense("last modulation", sizes, "B", "D", "E"),
         elementwise("last norm", sizes, "B·T·D", *NORM, kept="B·T·D"),
-        *dense("patches out", "B·T", "D", "O"),
+        *dense("patches out", sizes, "B·T", "D", "O"),
     ]
 
 
-def _block(sizes: dict[str, int], dense) -> list[Row]:
-    square, stream = "B·N·T·S", "L·B·T·D"
-    projections = []
-    for name in ("query", "key", "value"):
-        projections += [
-            matmul(
-                name, sizes, "B·T·D·N·H", "D", result="B·T·N·H", repeats="L", kernel="D·N·H",
-            ),
-            elementwise(f"{name} bias", sizes, "L·B·T·N·H", 1, 1, parameters="L·N·H"),
-        ]  # fmt: skip
+def _block(sizes: dict[str, int]) -> list[Row]:
+    stream = "L·B·T·D"
     return [
-        *dense("modulation", "B", "D", "M", "L"),
+        *dense("modulation", sizes, "B", "D", "M", "L"),
         elementwise("norm 1", sizes, stream, *NORM, kept=stream),
-        *projections,
-        matmul("scores", sizes, "B·N·T·S·H", "H", result=square, repeats="L", kept=False),
-        elementwise("scale", sizes, times("L", square), 1, 1),
-        elementwise("softmax", sizes, times("L", square), 5, 4, kept=times("L", square)),
-        matmul("mix", sizes, "B·N·T·S·H", "S", result="B·T·N·H", repeats="L"),
-        matmul(
-            "attention out", sizes, "B·T·N·H·D", "N·H", result="B·T·D", repeats="L", kernel="N·H·D"
-        ),
-        elementwise("attention out bias", sizes, stream, 1, 1, parameters="L·D"),
+        *self_attention(sizes, repeats="L"),
         elementwise("attention gate and residual", sizes, stream, 2, 3),
         elementwise("norm 2", sizes, stream, *NORM, kept=stream),
-        *dense("mlp in", "B·T", "D", "F", "L"),
+        *dense("mlp in", sizes, "B·T", "D", "F", "L"),
         # x³ by 3 products, +, scale, sigmoid, product
         elementwise("gelu", sizes, "L·B·T·F", 7, 10, kept="L·B·T·F"),
-        *dense("mlp out", "B·T", "F", "D", "L"),
+        *dense("mlp out", sizes, "B·T", "F", "D", "L"),
         elementwise("mlp gate and residual", sizes, stream, 2, 3),
     ]

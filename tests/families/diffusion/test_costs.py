@@ -10,10 +10,11 @@ from jaxgen.data import ImageSpec
 from jaxgen.families.diffusion.family import Diffusion
 from jaxgen.models.dit.config import DiTConfig, dit_xl_2
 from jaxgen.models.mlp_denoiser.config import MLPDenoiserConfig
+from jaxgen.models.unet.config import UNetConfig, ddpm_cifar10
 from jaxgen.training.config import OptimizerConfig
 from jaxgen.training.state import num_params
 
-SPEC = ImageSpec(6, 10, 3, 7)
+SPEC = ImageSpec(4, 12, 3, 7)
 MLP = MLPDenoiserConfig(num_layers=2, model_size=11, hidden_size=13)
 LATTICE = {"prediction": "lattice", "levels": 5, "weighting": "bound", "times": "log-snr"}
 CASES = {
@@ -23,6 +24,8 @@ CASES = {
     },
     "mlp on a lattice, averaged": {"model": MLP, "ema_decay": 0.9, **LATTICE},
     "dit": {"model": DiTConfig(2, 3, 12, 29, 2), "label_dropout": 0.1},
+    "unet": {"model": UNetConfig(6, (1, 2), 1, (1,), 2, 2, dropout=0.2), "label_dropout": 0.1},
+    "unet, native": {"model": UNetConfig(4, (2, 1, 3), 1, (0,), 1, 4, convolution="native")},
     "dit on a lattice": {"model": DiTConfig(1, 2, 14, 31, 2), **LATTICE},
 }  # fmt: skip
 
@@ -57,3 +60,10 @@ def test_the_gflops_that_dit_publishes_are_multiply_adds(side, printed, gigaflop
     assert found / 2e9 == pytest.approx(printed, rel=2e-3)
     parameters = sum(row.value(row.parameters) for row in rows)
     assert parameters / 1e6 == pytest.approx(675, rel=0.01)
+
+
+def test_ddpm_s_network_for_cifar_10_has_the_published_size():
+    """35.7 million (Ho et al. 2020, appendix B)."""
+    rows = ddpm_cifar10().costs(batch_size=1, shape=(32, 32, 3), num_classes=0, outputs=1)
+    parameters = sum(row.value(row.parameters) for row in rows)
+    assert parameters / 1e6 == pytest.approx(35.7, abs=0.05)
