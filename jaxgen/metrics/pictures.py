@@ -1,7 +1,7 @@
 """Sets of images as one picture."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +72,11 @@ def save_points(points: Float[Array, "n X"], centres: Float[np.ndarray, "V X"], 
 
 
 def save_paths(
-    clouds: Mapping[str, Float[Array, "n X"]], centres: Float[np.ndarray, "V X"], path: Path
+    clouds: Sequence[tuple[str, Float[Array, "n X"]]],
+    centres: Float[np.ndarray, "V X"],
+    path: Path,
 ) -> Path:
-    """The same points at several times, side by side, as path.png; returns it.
+    """The same points at several times, each with its title, side by side, as path.png; returns it.
 
     A point has everywhere the colour of the centre that it ends at: so the first cloud shows which part
     of the noise becomes what.
@@ -83,7 +85,8 @@ def save_paths(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    points = [np.asarray(cloud)[:, :2] for cloud in clouds.values()]
+    titles = [title for title, _ in clouds]
+    points = [np.asarray(cloud)[:, :2] for _, cloud in clouds]
     centres = centres[:, :2]
     own = ((points[-1][:, None] - centres[None]) ** 2).sum(-1).argmin(1)
     around = np.argsort(np.argsort(np.arctan2(*(centres - centres.mean(0)).T)))  # neighbours differ
@@ -91,7 +94,7 @@ def save_paths(
     figure = Figure(figsize=(3.2 * len(points), 3.5), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, title, cloud in zip(
-        np.ravel(figure.subplots(1, len(points))), clouds, points, strict=True
+        np.ravel(figure.subplots(1, len(points))), titles, points, strict=True
     ):
         axes.scatter(*cloud.T, c=colours, s=4, alpha=0.7, linewidths=0)
         size = 1.05 * max(np.abs(centres).max(), np.quantile(np.abs(cloud), 0.999))

@@ -167,8 +167,8 @@ class Diffusion(Experiment):
             label = labels_for(count, denoiser.num_classes, wanted)
             keys = jax.random.split(key, count)
             if self.sampling.show == "paths":
-                levels = paths(weights.params, keys, label).values()  # of each image its own row
-                rows, columns = jnp.stack(list(levels), axis=1), len(levels)
+                levels = [rows for _, rows in paths(weights.params, keys, label)]
+                rows, columns = jnp.stack(levels, axis=1), len(levels)  # of each image its own row
             else:
                 rows, columns = draw(weights.params, keys, label), None
             return save_grid(jnp.clip((rows + 1) / 2, 0, 1).reshape(-1, *spec.shape), path, columns)
