@@ -10,7 +10,7 @@ from pathlib import Path
 import jaxgen
 from jaxgen import interrupts
 from jaxgen.devices.processes import end_with_launcher, is_echo, leave
-from jaxgen.errors import Interrupted, NotSaved, UserError, printable, trouble_of
+from jaxgen.errors import UserError, ending, printable
 from jaxgen.suggest import did_you_mean
 
 COMMANDS = (
@@ -45,12 +45,6 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     try:
         command(args)
         sys.stdout.flush()
-    except UserError as error:
-        print(f"error: {printable(error)}", file=sys.stderr)
-        status = 2
-    except (Interrupted, KeyboardInterrupt) as interruption:
-        print(str(interruption) or "interrupted", file=sys.stderr)
-        status = 130
     except SystemExit as end:
         if end.code is not None and not isinstance(end.code, int):
             print(end.code, file=sys.stderr)
@@ -58,25 +52,16 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     except BrokenPipeError:  # as of `jaxgen equations | head`: nobody reads on
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (for what is left of the process)
         status = 1
-    except NotSaved as loss:
-        print(f"error: {loss}", file=sys.stderr)
-        status = 1
-    except OSError as error:
-        trouble = trouble_of(error)
-        if trouble is None:
-            raise
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {printable(place)}{trouble.problem}: {trouble.remedy}.", file=sys.stderr)
-        status = 2
-    except Exception as error:
-        if interrupts.was_taken() and is_echo(error):
-            print("interrupted, as the other processes were", file=sys.stderr)
-            status = interrupts.INTERRUPTED
+    except (KeyboardInterrupt, Exception) as error:
+        if found := ending(error):
+            status, said = found
+        elif interrupts.was_taken() and is_echo(error):
+            status, said = interrupts.INTERRUPTED, "interrupted, as the other processes were"
         elif _is_no_backend(error):
-            print(f"error: {_no_backend(error)}", file=sys.stderr)
-            status = 2
+            status, said = 2, f"error: {_no_backend(error)}"
         else:
             raise
+        print(said, file=sys.stderr)
     leave(status)
 
 
