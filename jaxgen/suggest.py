@@ -23,7 +23,7 @@ WORDS = {
     "bce": "discriminator loss", "cfg": "guidance", "ddpm": "posterior", "edm": "preconditioning",
     "iwae": "importance weighted", "layernorm": "layer norm", "lsgan": "least squares",
     "mu-law": "companding", "nll": "cross entropy", "ode": "probability flow",
-    "rmsnorm": "rms norm", "rope": "rotary", "sdpa": "scaled dot product", "softmax": "attention",
+    "rmsnorm": "rms norm", "rope": "rotary", "sdpa": "scaled dot product", "softmax": "weights",
     "vlb": "bound", "vq": "commitment", "wgan": "wasserstein", "wgan-gp": "gradient penalty",
 }  # fmt: skip
 """What people look for, and the words of ours that mean it."""

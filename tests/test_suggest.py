@@ -48,4 +48,6 @@ def test_alike_is_first_what_holds_the_name_then_what_means_it_then_its_letters(
     assert alike("discriminator", titles)[:2] == ["gan.discriminator", "gan.r1"]
     assert alike("gan.minimac", titles)[0] == "gan.minimax"
     assert alike("step back", titles)[0] == "diffusion.ddim"  # by its title alone
-    assert alike("wgan", {"gan.wasserstein-value": "", "gan.wgam": ""})[0] == "gan.wasserstein-value"
+    assert (
+        alike("wgan", {"gan.wasserstein-value": "", "gan.wgam": ""})[0] == "gan.wasserstein-value"
+    )

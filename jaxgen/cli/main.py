@@ -1,7 +1,9 @@
 """From a command line to its command, and from an exception to a status."""
 
+import codecs
 import importlib
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -9,7 +11,8 @@ from pathlib import Path
 
 import jaxgen
 from jaxgen import interrupts
-from jaxgen.devices.processes import end_with_launcher, is_echo, leave
+from jaxgen.devices.parting import FOLLOWED
+from jaxgen.devices.processes import echo_of, end_with_launcher, is_echo, leave
 from jaxgen.errors import UserError, ending, printable
 from jaxgen.suggest import did_you_mean
 
@@ -42,6 +45,8 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     end_with_launcher()
     _mend_standard_streams()
     _hear_no_callbacks()
+    # In a home that cannot be written it tells, a line each, that it has made a cache elsewhere.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         command(args)
         sys.stdout.flush()
@@ -57,6 +62,8 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
             status, said = found
         elif interrupts.was_taken() and is_echo(error):
             status, said = interrupts.INTERRUPTED, "interrupted, as the other processes were"
+        elif is_echo(error):
+            status, said = FOLLOWED, f"error: {printable(echo_of(error))}"
         elif _is_no_backend(error):
             status, said = 2, f"error: {_no_backend(error)}"
         else:
@@ -92,12 +99,26 @@ def _mend_standard_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass  # else a file of the run would be number 1, and get what libraries print
     os.close(descriptor)
+    codecs.register_error("jaxgen.plain", _in_plain_letters)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="jaxgen.plain")
+
+
+PLAIN = str.maketrans(
+    {"−": "-", "–": "-", "—": "-", "×": "x", "±": "+-", "…": "...", "·": "*", "‖": "||", "→": "->"}
+)
+"""What a narrow terminal shows in place of a letter; of any other its number."""
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeEncodeError):
+        letters = error.object[error.start : error.end]
+        return letters.translate(PLAIN).encode("ascii", "backslashreplace").decode(), error.end
+    return codecs.backslashreplace_errors(error)
 
 
 def _hear_no_callbacks() -> None:
