@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM of a command: heard at every moment, and never as a KeyboardInterrupt.
-A program that imports the package keeps Python's own, which `held` only puts off.
+
+A program that imports the package keeps Python's own Ctrl-C, which `held` only puts off.
 
 An exception that a handler raises may come anywhere: in a callback of the garbage collector, where
 Python drops it and the program goes on, or in the middle of an import, where a library makes another

@@ -54,7 +54,7 @@ class Progress:
     ) -> None:
         """The metrics of a logged step, and the speed of training since the one before.
 
-        The time left counts all that a person waits for, evaluation and saving too, since the first line.
+        The time left counts all that a person waits for since the first line, evaluation and saving too.
         """
         wanted = {name: value for name, value in metrics.items() if self._is_shown(name)}
         self._held_out |= {n: value for n, value in wanted.items() if n.startswith("eval/")}

@@ -72,13 +72,13 @@ def test_lists_hang_on_a_narrow_terminal(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     (first,) = (place for place, line in enumerate(lines) if line.startswith("  vae-digits "))
     assert lines[first : first + 3] == [
-        "  vae-digits           An MLP", "    variational autoencoder on", "    handwritten digits.",
+        "  vae-digits              An MLP", "    variational autoencoder on", "    handwritten digits.",
     ]  # fmt: skip
 
 
 BAD_INPUT = {
     "unknown experiment": ("vae-digit", "no experiment 'vae-digit'; did you mean vae-digits\\?"),
-    "no experiment": ("--steps 5", "Name an experiment first, as in train.py vae-digits: train.py lists them"),
+    "no experiment": ("--steps 5", "Name an experiment first, .*: train.py lists them"),
     "unknown field": ("vae-digits --stepz 5", "no field --stepz: did you mean --steps?"),
     "unknown nested field": (
         "vae-digits --optimizer.learning-rat 1", "did you mean --optimizer.learning-rate?",

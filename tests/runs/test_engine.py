@@ -138,7 +138,8 @@ def test_progress_prints_plain_lines_where_there_is_no_terminal(capsys, monkeypa
     with Progress(0, 100) as progress:
         progress.advance(30)
         progress.show(50, {"loss": 1.25, "kl_nats": 3.0, "eval/loss": 2.0})
-        monkeypatch.setattr(time, "perf_counter", lambda start=time.perf_counter(): start + 100)
+        then = time.perf_counter() + 100
+        monkeypatch.setattr(time, "perf_counter", lambda: then)
         progress.show(75, {"loss": 1.25}, Meter("images", 4).speed(25, 50.0))
     first, second = capsys.readouterr().out.splitlines()
     # The first line's time is the compiler's. Training had 50 of the 100 seconds, evaluation the rest:
