@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxgen.data.images.dataset import Images
+from jaxgen.data.lazy import Part
 from jaxgen.errors import UserError
 
 
@@ -80,7 +81,13 @@ def held_out_tenth(images: Images) -> tuple[Images, Images]:
     if boundary == 0:
         raise UserError("One image cannot be split into a training and a test part: give more.")
     train, test = (
-        Images({name: array[part] for name, array in images.arrays.items()}, images.levels)
-        for part in (slice(boundary), slice(boundary, None))
+        Images(
+            {name: _stretch(array, *part) for name, array in images.arrays.items()}, images.levels
+        )
+        for part in ((0, boundary), (boundary, images.num_examples))
     )
     return train, test
+
+
+def _stretch(array: Any, start: int, stop: int) -> Any:
+    return array[start:stop] if isinstance(array, np.ndarray) else Part(array, start, stop)

@@ -34,6 +34,11 @@ class Records:
     source: Any  # of array_record, which reads records by number
     lock: threading.Lock
 
+    @property
+    def are_pictures(self) -> bool:
+        """Whether the first record holds an encoded picture: a tensor's bytes are none."""
+        return self._picture(0).startswith(PICTURES)
+
     def images(self, resize: int | None) -> Images:
         """The pictures, decoded as they are needed, and their labels, which are read at once."""
         count = len(self.source)
