@@ -16,7 +16,7 @@ def nearest(name: str, choices: Iterable[str], cutoff: float = 0.5) -> str | Non
     return found[0] if found else None
 
 
-MOST_CHARACTERS, MOST_NAMES = 300, 4
+MOST_CHARACTERS, MOST_NAMES = 320, 4
 """Of what a sentence lists: all names up to so many characters, else so many of them."""
 
 WORDS = {

@@ -99,7 +99,7 @@ def test_images_of_eight_bits_are_decoded_by_pillow():
 
 
 def test_a_large_set_is_decoded_from_its_files_as_it_is_needed(monkeypatch, tmp_path):
-    """The batches are those of the set in memory; without a held-out split its last tenth is held out."""
+    """The batches are those of the set in memory; its last tenth is held out."""
     monkeypatch.setenv("JAXGEN_CACHE", str(tmp_path / "cache"))
     make_set(
         "OwnLarge",

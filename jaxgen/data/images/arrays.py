@@ -38,11 +38,11 @@ def images_from(image: Any, label: Any, origin: str) -> Images:
             "convert them to one of the two."
         )
     if label is not None:
-        arrays["label"] = _labels_from(np.asarray(label), len(image), origin)
+        arrays["label"] = labels_from(np.asarray(label), len(image), origin)
     return Images(arrays, levels)
 
 
-def _labels_from(label: np.ndarray, num_examples: int, origin: str) -> np.ndarray:
+def labels_from(label: np.ndarray, num_examples: int, origin: str) -> np.ndarray:
     """The labels as int32 [n]."""
     if label.shape not in ((num_examples,), (num_examples, 1)):
         raise UserError(
