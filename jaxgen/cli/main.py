@@ -72,7 +72,7 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     leave(status)
 
 
-def _is_no_backend(error: Exception) -> bool:
+def _is_no_backend(error: BaseException) -> bool:
     """Whether jax has looked in vain for a platform; for one whose plugin is missing it says nothing."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -82,7 +82,7 @@ def _is_no_backend(error: Exception) -> bool:
     return in_search or "Unable to initialize backend" in str(error)
 
 
-def _no_backend(error: Exception) -> str:
+def _no_backend(error: BaseException) -> str:
     """What to do about a platform that jax does not find, in a sentence."""
     wanted = os.environ.get("JAX_PLATFORMS", "")
     said = printable(" ".join(str(error).split()))[:200] or "its plugin is not installed"

@@ -56,8 +56,8 @@ def test_sources_of_the_other_kind():
         "digits",
         "text",
         "The source 'digits' does not hold text, which this model works on: "
-        "choose one of hidden-markov, parquet, python-reference, random-tokens, shakespeare, text, tfds, "
-        "tokens.",
+        "choose one of hidden-markov, parquet, python-reference, random-tokens, shakespeare, text, "
+        "tfds, tokens.",
         seq_len=8,
     )
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from jaxgen.data.images.arrays import labels_from
 from jaxgen.data.images.dataset import Images
-from jaxgen.data.images.folder import listing
 from jaxgen.data.images.pictures import Pictures
 from jaxgen.data.parquet import Column
+from jaxgen.data.reading import listing
 from jaxgen.errors import UserError
 
 LABEL = "label"

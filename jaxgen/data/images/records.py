@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from jaxgen.data.images.dataset import Images
-from jaxgen.data.images.folder import listing
 from jaxgen.data.images.pictures import Pictures
 from jaxgen.data.progress import printed
+from jaxgen.data.reading import listing
 from jaxgen.errors import UserError
 
 IMAGE, LABEL = ("image", "image/encoded"), "label"

@@ -93,9 +93,9 @@ def text_data(
     if documents != "joined":
         return _of_documents(train, test, tokenizer, seq_len, documents == "apart", separator)
     if isinstance(train, Documents):
-        train, test = (
-            held_out_tenth(train.joined()) if test is None else (train.joined(), test.joined())
-        )
+        held_out = test.joined() if isinstance(test, Documents) else None
+        text = train.joined()
+        train, test = held_out_tenth(text) if held_out is None else (text, held_out)
     assert isinstance(train, str) and isinstance(test, str), "a source gives two parts of one kind"
     made = _make_tokenizer(tokenizer, train, test)
     lossy = isinstance(made, WordTokenizer)

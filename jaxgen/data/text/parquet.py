@@ -3,8 +3,8 @@
 import hashlib
 
 from jaxgen.data.cache import cache_folder, only_one
-from jaxgen.data.images.folder import listing
 from jaxgen.data.parquet import Column
+from jaxgen.data.reading import listing
 from jaxgen.data.text.documents import Documents
 from jaxgen.data.text.files import IN_MEMORY_BYTES
 from jaxgen.data.text.streams import Stretch, whole
