@@ -100,7 +100,8 @@ def test_ctrl_c_ends_a_program_as_python_does(tmp_path):
     for index in range(max(SIGNALS // 5, 1)):
         shutil.rmtree(root, ignore_errors=True)
         process = subprocess.Popen(
-            [sys.executable, str(script), str(root)], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            [sys.executable, str(script), str(root)],
+            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         while not catches(process.pid, signal.SIGINT):
