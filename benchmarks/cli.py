@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +51,11 @@ def main(args: list[str]) -> None:
     else:
         names = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
         if not names:
-            raise UserError(f"Name a benchmark first: {', '.join(_known())}.")
+            raise UserError("Name a benchmark first: python -m benchmarks lists them.")
         for name in names:
             if name not in _known():
-                raise UserError(f"There is no benchmark {name!r}; {did_you_mean(name, _known())}.")
+                near = did_you_mean(name, _known(), listed_by="python -m benchmarks")
+                raise UserError(f"There is no benchmark {name!r}; {near}.")
         run(names, parse(Options, args[len(names) :], f"benchmarks {' '.join(names)}"))
 
 
@@ -75,7 +77,9 @@ def _usage() -> str:
         "       python -m benchmarks aot EXPERIMENT --topology v5e:4x4 [--help]\n"
         "       python -m benchmarks scaling [--help]\n"
         "       python -m benchmarks peers NAME [--help]\n\n"
-        f"benchmarks: {', '.join([*_benchmarks(), 'all'])}"
+        + textwrap.fill(
+            f"benchmarks: {', '.join([*_benchmarks(), 'all'])}", 80, break_on_hyphens=False
+        )
     )
 
 

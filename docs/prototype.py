@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import optax
 import tyro
 
@@ -20,16 +19,16 @@ class Denoiser(jaxgen.Experiment):
         model = nn.Sequential([nn.Dense(256), nn.relu, nn.Dense(256), nn.relu, nn.Dense(64)])
 
         def init(key):
-            return jaxgen.Weights(model.init(key, jnp.zeros((1, 64))))
+            return jaxgen.Weights(model.init(key, jax.numpy.zeros((1, 64))))
 
         def loss(params, extra, batch, keys):  # E |f(x + noise e) - x|^2, a key for each example
             image = batch["image"].reshape(-1, 64)
             e = jax.vmap(lambda key: jax.random.normal(key, (64,)))(keys)
-            error = jnp.sum((model.apply(params, image + self.noise * e) - image) ** 2, axis=1)
+            error = ((model.apply(params, image + self.noise * e) - image) ** 2).sum(axis=1)
             return error.mean(), jaxgen.Aux({"loss": jaxgen.Mean.of(error)}, extra)
 
         def judge(weights, data):
-            batch = data.take(data.arrays, jnp.arange(data.num_examples))
+            batch = data.take(data.arrays, jax.numpy.arange(data.num_examples))
             keys = jax.random.split(jax.random.key(0), data.num_examples)
             return {"loss": loss(weights.params, None, batch, keys)[0]}
 
@@ -37,4 +36,5 @@ class Denoiser(jaxgen.Experiment):
 
 
 if __name__ == "__main__":
-    print(jaxgen.train(tyro.cli(Denoiser), resume=True).evaluate())
+    with jaxgen.plain_errors():  # a wrong field is a sentence, as of the commands
+        print(jaxgen.train(tyro.cli(Denoiser), resume=True).evaluate())

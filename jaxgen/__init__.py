@@ -8,7 +8,7 @@ What a program needs is here by name, and read from its own file when it is firs
     find_equation                     a formula of the documents, as printed and as it should be
     Experiment, one_player, two_players, Task, Weights, Aux, Mean    what a prototype is made of
     mean_over_batch, sum_over_batch, split_each                      what its loss may ask of a batch
-    OptimizerConfig, make_optimizer, prepare_process, UserError, Interrupted
+    OptimizerConfig, make_optimizer, prepare_process, UserError, Interrupted, plain_errors
 """
 
 # ruff: noqa: F401  (what is imported for type checkers alone)
@@ -16,11 +16,13 @@ What a program needs is here by name, and read from its own file when it is firs
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from jaxgen.interrupts import held as _held
+
 if TYPE_CHECKING:  # for editors and type checkers; `_PLACES` says the same
     from jaxgen.api import Model, load, train
     from jaxgen.catalog import find as find_equation
     from jaxgen.devices.runtime import prepare_process
-    from jaxgen.errors import Interrupted, UserError
+    from jaxgen.errors import Interrupted, UserError, plain_errors
     from jaxgen.experiments.registry import find_preset
     from jaxgen.experiments.registry import summaries as list_experiments
     from jaxgen.families.base import Experiment
@@ -51,6 +53,7 @@ _PLACES = {
     "make_optimizer": "training.optimizer.make_optimizer",
     "mean_over_batch": "training.batch.mean_over_batch",
     "one_player": "training.task.one_player",
+    "plain_errors": "errors.plain_errors",
     "prepare_process": "devices.runtime.prepare_process",
     "split_each": "training.batch.split_each",
     "sum_over_batch": "training.batch.sum_over_batch",
@@ -65,7 +68,8 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module 'jaxgen' has no attribute {name!r}")
     module, _, attribute = _PLACES[name].rpartition(".")
-    value = globals()[name] = getattr(importlib.import_module(f"jaxgen.{module}"), attribute)
+    with _held():  # libraries make another error of what is raised while they are imported
+        value = globals()[name] = getattr(importlib.import_module(f"jaxgen.{module}"), attribute)
     return value
 
 

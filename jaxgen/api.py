@@ -26,6 +26,7 @@ from jaxgen.devices.choose import PLANS
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment
+from jaxgen.interrupts import held
 from jaxgen.runs.fields import from_json, to_json
 from jaxgen.runs.run import OWN, run_path
 from jaxgen.suggest import did_you_mean
@@ -144,6 +145,7 @@ class Model:
         return reader.own(self.task, name, self.experiment)
 
 
+@held()
 def train(
     experiment: str | Experiment,
     *,
@@ -172,7 +174,8 @@ def train(
     Raises:
       UserError: a name, a field or the data is wrong, the run exists, or a loss is not finite. Fields
         are named as flags, `--batch-size`.
-      Interrupted: Ctrl-C or SIGTERM, after the state was saved.
+      Interrupted: Ctrl-C or SIGTERM, after the state was saved; it is a KeyboardInterrupt. Ctrl-C before
+        there is something to save is Python's own.
     """
     if parallel not in (None, *PLANS):
         raise UserError(f"parallel is {parallel!r}; {did_you_mean(str(parallel), PLANS)}.")
@@ -195,6 +198,7 @@ def train(
     return load(folder, own)
 
 
+@held()
 def load(
     run: str | Path, experiment: Experiment | None = None, checkpoint: str | int = "latest"
 ) -> Model:

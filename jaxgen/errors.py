@@ -1,7 +1,10 @@
 """The one exception for errors that a user can cause and mend, and the troubles of a machine."""
 
+import contextlib
 import errno
 import os
+import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -63,8 +66,43 @@ class NotSaved(Exception):  # noqa: N818  (a loss, and nobody's error)
     """A run has come to its end, but the disk has not taken its last step: status 1."""
 
 
-class Interrupted(Exception):  # noqa: N818  (a wish, not an error)
-    """A person stopped the run; the message says what was saved and how to go on."""
+class Interrupted(KeyboardInterrupt):
+    """A person stopped the run; the message says what was saved and how to go on.
+
+    A KeyboardInterrupt, as any other Ctrl-C: a program's `except Exception` lets it pass.
+    """
+
+
+def ending(error: BaseException) -> tuple[int, str] | None:
+    """(status, what a person is told) of a process that this ends; None where it is a defect of ours."""
+    match error:
+        case UserError():
+            return 2, f"error: {printable(error)}"
+        case KeyboardInterrupt():
+            return 130, str(error) or "interrupted"
+        case NotSaved():
+            return 1, f"error: {error}"
+        case OSError() if trouble := trouble_of(error):
+            place = f"{error.filename}: " if error.filename else ""
+            return 2, f"error: {printable(place)}{trouble.problem}: {trouble.remedy}."
+    return None
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """In a script of one's own, end as the commands do: with a sentence and a status, no traceback.
+
+    Status 2 for what a user can mend, 130 for Ctrl-C, 1 for a last step that found no room. What is a
+    defect keeps its traceback.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if (found := ending(error)) is None:
+            raise
+        status, said = found
+        print(said, file=sys.stderr)
+        sys.exit(status)
 
 
 def check(config, field: str, holds, wanted: str, prefix: str = "") -> None:

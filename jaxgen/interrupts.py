@@ -1,5 +1,7 @@
 """Ctrl-C and SIGTERM of a command: heard at every moment, and never as a KeyboardInterrupt.
 
+A program that imports the package keeps Python's own Ctrl-C, which `held` only puts off.
+
 An exception that a handler raises may come anywhere: in a callback of the garbage collector, where
 Python drops it and the program goes on, or in the middle of an import, where a library makes another
 error of it. So a handler here raises nothing. It ends the process itself, or hands the wish to whoever
@@ -26,6 +28,7 @@ SHOW_CURSOR = b"\x1b[?25h\n"  # a progress bar has hidden it
 _armed = _ending = _has_bar = False
 _taken = 0  # signals that were handed on
 _spare = 0.0  # signals that would yet be handed on
+_held = 0  # signals that wait for the end of `held`
 _drafts: dict[Path, None] = {}
 _farewells: list[Callable[[], None]] = []
 
@@ -107,6 +110,59 @@ def bar() -> Iterator[None]:
         _has_bar = False
 
 
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Have a program's Ctrl-C wait for the end of this context, and be its KeyboardInterrupt there.
+
+    One that is raised while jaxlib compiles leaves the compiler's thread behind, which takes the process
+    down with a segmentation fault when the interpreter has gone away. A program's own handler, and a
+    command's, stay as they are.
+    """
+    global _held
+    if not _is_handled_by(signal.default_int_handler):
+        yield
+        return
+    _held = 0
+    signal.signal(signal.SIGINT, _hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if _held:
+            _held = 0
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def let_through() -> Iterator[None]:
+    """In what `held` spans, a part that may take long and compiles nothing: Ctrl-C ends it at once."""
+    global _held
+    if not _is_handled_by(_hold):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if _held:
+            _held = 0
+            raise KeyboardInterrupt
+        yield
+    finally:
+        signal.signal(signal.SIGINT, _hold)
+
+
+def _is_handled_by(handler: Callable) -> bool:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return in_main_thread and signal.getsignal(signal.SIGINT) is handler
+
+
+def _hold(number: int, frame) -> None:
+    global _held
+    _held += 1
+    if _held > 1:
+        with contextlib.suppress(OSError):
+            os.write(2, b"Ctrl-C waits for the compilation under way; Ctrl-\\ ends the process\n")
+
+
 def before_end(farewell: Callable[[], None]) -> None:
     """Have this done before a signal ends the process, for at most a few seconds."""
     _farewells.append(farewell)
@@ -125,10 +181,13 @@ class Taken:
         self._handlers: dict = {}
 
     def __enter__(self) -> "Taken":
-        global _spare
+        global _spare, _held
         if threading.current_thread() is threading.main_thread():  # only it may set handlers
             _spare = self._most
             self._handlers = {n: signal.signal(n, self._note) for n in self._signals}
+            if _held:
+                _held = 0
+                self._note(signal.SIGINT, None)
         return self
 
     def __exit__(self, *error):

@@ -22,6 +22,7 @@ from jaxgen.devices.processes import require_port
 from jaxgen.errors import UserError, check
 from jaxgen.runs import run
 from jaxgen.runs.options import RunOptions
+from jaxgen.runs.run import Run
 
 PROG = "python -m jaxgen.launch"
 # Before a restart; the first comes after 1 s, each other after twice that.
@@ -128,7 +129,7 @@ def resuming(command: list[str]) -> list[str]:
 
 
 def _going_on(command: list[str], launched: str) -> str:
-    """What a person types to go on with the run of `command`; empty where there is none."""
+    """How a person goes on with the run of `command`, whose words begin; empty where there is none."""
     try:
         program, options, name = _parts(command)
     except UserError:  # something else than train.py
@@ -136,7 +137,10 @@ def _going_on(command: list[str], launched: str) -> str:
     if not (options.runs / name / "config.json").exists():
         return ""
     words = [*program, *run.resuming(name, options.runs), *run.layout_of(command)]
-    return f"{launched} {shlex.join(words)}"
+    kept = Run(options.runs / name).checkpoints.glob("*/manifest.json")
+    whole = any(path.parent.name.isdecimal() for path in kept)
+    whence = "go on from the last whole checkpoint" if whole else "none is whole, so start again"
+    return f"{whence} by {launched} {shlex.join(words)}"
 
 
 def _parts(command: list[str]) -> tuple[list[str], RunOptions, str]:

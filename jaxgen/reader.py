@@ -16,6 +16,7 @@ from jaxgen.devices.processes import is_main
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment, Trained
+from jaxgen.interrupts import let_through
 from jaxgen.runs.checkpoint import Checkpoints
 from jaxgen.runs.durable import make_folder
 from jaxgen.runs.fields import from_json, refuse_extremes, to_json
@@ -217,7 +218,8 @@ def load_same(saved: SavedRun) -> Data:
 
     Raises UserError with what differs; a run of before digests were kept is compared by its spec alone.
     """
-    data = saved.experiment.load()
+    with let_through():
+        data = saved.experiment.load()
     found, kept = data.spec.to_json(), saved.spec.to_json()
     differing = [f"another {name}" for name in found if found[name] != kept.get(name)]
     try:

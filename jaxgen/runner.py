@@ -20,6 +20,7 @@ from jaxgen.devices.processes import is_main
 from jaxgen.devices.together import done_by_main
 from jaxgen.errors import UserError
 from jaxgen.families.base import FREE, Experiment, Trained, seconds_of
+from jaxgen.interrupts import let_through
 from jaxgen.reader import (
     SavedRun,
     checkpoints_of,
@@ -68,7 +69,8 @@ def start(
     if is_main():
         refuse_existing(run.folder)
     experiment, trained = stand_on(experiment, run.folder)
-    data = experiment.load()
+    with let_through():
+        data = experiment.load()
     prepared = prepare(experiment, data, devices, trained)
     values, begun = to_json(experiment), None
     spec = data.spec.to_json() | {"content": content(data)}
@@ -157,7 +159,8 @@ def adopt(experiment: Experiment, experiment_name: str, root: Path, name: str, f
     refuse_extremes(experiment)
     refuse_existing(run_path(root, name))
     tensors = read_tensors(file)  # before a large model is made for a file that holds none
-    data = experiment.load()
+    with let_through():
+        data = experiment.load()
     prepared = prepare(experiment, data)
     task, state = prepared.task, prepared.state
     params = own(task, "adopt", experiment)(tensors, file)

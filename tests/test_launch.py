@@ -238,7 +238,7 @@ def test_a_person_waits_five_seconds_for_a_slow_save(tmp_path):
     own = shlex.join([launch.run.python_command(), *command[1:8]])
     assert err.splitlines()[-1] == (
         "stopped 0.2 s after Ctrl-C (--save-seconds), in the middle of a save perhaps: worker 0 and 1: "
-        f"go on from the last whole checkpoint by {own} train.py --resume two --mesh data=2"
+        f"none is whole, so start again by {own} train.py --resume two --mesh data=2"
     )
 
 

@@ -1,5 +1,6 @@
 """The README is true: its commands run, its tables are generated, its code computes."""
 
+import importlib.metadata
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from benchmarks.ledger import quality
 from jaxgen.book.equations import markdown_table
 from jaxgen.catalog import EQUATIONS
+from jaxgen.cli.train import _parse_run, train
 from jaxgen.experiments.registry import experiment_names, find_preset
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +50,27 @@ def test_every_command_runs(tmp_path):
         assert done.returncode == 0, (command, done.stderr)
         assert done.stdout.strip(), command
     assert len(COMMANDS) >= 9
+
+
+def test_what_the_table_of_machines_says_can_be_typed(capsys):
+    """Up to the device, which is not here: the extras are jax's own, the commands parse."""
+    rows = re.findall(
+        r"^\| [^|]+ \| ([^|]+) \| `python (train.py [^`]+)`[^|]*\| [^|]+ \|$", README, re.M
+    )
+    assert len(rows) == 5
+    extras = {
+        each for install, _ in rows for each in re.findall(r'pip install "jax\[(\w+)\]"', install)
+    }
+    assert extras == {"cuda13", "tpu"}
+    assert extras <= set(importlib.metadata.metadata("jax").get_all("Provides-Extra"))
+    for _, command in rows:
+        with pytest.raises(SystemExit) as end:
+            train([*shlex.split(command)[1:], "--help"])
+        assert end.value.code == 0
+        flags = shlex.split(command)[2:]
+        preset = find_preset(shlex.split(command)[1])
+        _, job = _parse_run(preset.experiment, "", flags, "train.py")  # values too
+        assert job.distributed == ("--distributed" in flags)
 
 
 def test_the_equation_table_is_the_catalogues():

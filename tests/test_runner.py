@@ -379,7 +379,7 @@ def test_the_last_line_is_the_run_directory(finished, tmp_path, capsys):
     folder = train(name, tmp_path, "--steps", "2")
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == str(folder)
-    assert any(re.fullmatch(r"step 2/2 .*steps/s .*left", line) for line in lines)
+    assert any(re.fullmatch(r"step 2/2 .*loss .*", line) for line in lines)
 
 
 def test_evaluate_repeats_the_held_out_metrics_of_the_run(finished, capsys):

@@ -10,7 +10,7 @@ from jaxgen.costs import conventions, render
 from jaxgen.costs.table import Table
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
-from jaxgen.suggest import did_you_mean
+from jaxgen.suggest import alike
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,11 @@ def _equation_table(options: CostOptions) -> Table:
     from jaxgen.catalog import EQUATIONS
 
     if options.name not in EQUATIONS:
+        known = dict.fromkeys(experiment_names(), "") | {e.id: e.title for e in EQUATIONS.values()}
         raise UserError(
-            f"Nothing named {options.name!r} has costs; it is neither an experiment "
-            f"({did_you_mean(options.name, experiment_names())}) nor one of "
-            "the equations that `jaxgen equations` lists."
+            f"Nothing named {options.name!r} has costs; the likest are "
+            f"{', '.join(alike(options.name, known))} (python train.py lists the experiments, jaxgen "
+            "equations the formulas)."
         )
     if options.batch_size is not None or options.remat:
         raise UserError(

@@ -64,9 +64,14 @@ def side(fields: dict[str, Any], steps: int, seed: int) -> Experiment:
     )  # fmt: skip
 
 
-def run_mistakes(root: Path, path: Path, *, steps: int, seed: int = 0) -> Path:
-    """Train all sides under `root` (finished ones are kept), draw their points; returns the picture."""
-    clouds, centres = {}, np.zeros((1, 2))
+def run_mistakes(
+    root: Path, path: Path, *, steps: int, seed: int = 0
+) -> tuple[Path, dict[str, dict[str, float]]]:
+    """Train all sides under `root` (finished ones are kept) and draw their points.
+
+    Returns the picture, and for each of its clouds, by the name of the side's run, the mode metrics.
+    """
+    clouds, shown, centres = {}, {}, np.zeros((1, 2))
     for name, pair in PAIRS.items():
         for place, own in enumerate(pair):
             folder = root / f"mistake-{name}-{('printed', 'corrected')[place]}-{steps}-{seed}"
@@ -79,10 +84,10 @@ def run_mistakes(root: Path, path: Path, *, steps: int, seed: int = 0) -> Path:
             points = drawn(saved)
             mixture = saved.spec.mixture
             centres = np.asarray(mixture.centres)
-            found = mode_metrics(points, centres, mixture.deviation)
+            found = shown[folder.name] = mode_metrics(points, centres, mixture.deviation)
             title = f"{own.title}\n{found['modes']:.0f} of {len(centres)} modes, "
             clouds[f"{title}{100 * found['high_quality']:.0f} % of high quality"] = points
-    return save_clouds(clouds, centres, path)
+    return save_clouds(clouds, centres, path), shown
 
 
 def drawn(saved: reader.SavedRun) -> np.ndarray:

@@ -26,7 +26,7 @@ from jaxgen.catalog import (
 from jaxgen.catalog.passage import PASSAGE_VERDICTS, Passage
 from jaxgen.catalog.record import VERDICTS, Equation, Example, Run, Verdict
 from jaxgen.errors import UserError
-from jaxgen.suggest import nearest
+from jaxgen.suggest import alike
 
 __all__ = [
     "EQUATIONS", "PASSAGES", "PASSAGE_VERDICTS", "VERDICTS", "Equation", "Example", "Passage", "Run",
@@ -48,10 +48,13 @@ def find(entry_id: str) -> Equation | Passage:
     """The equation or passage of that id.
 
     Raises:
-      UserError: there is none; the message names the nearest id.
+      UserError: there is none; the message names the nearest ids, also by what they mean.
     """
     known = {**EQUATIONS, **PASSAGES}
     if entry_id in known:
         return known[entry_id]
-    near = nearest(entry_id, known, cutoff=0.0)
-    raise UserError(f"There is no equation '{entry_id}'; the nearest id is '{near}'.")
+    near, *others = alike(entry_id, {each.id: each.title for each in known.values()})
+    raise UserError(
+        f"There is no equation '{entry_id}'; the nearest id is '{near}' (or {', '.join(others)}; jaxgen "
+        f"equations lists all {len(known)})."
+    )

@@ -38,5 +38,6 @@ def evaluate(args: list[str]) -> None:
     if options.json:
         print(json.dumps(metrics))
         return
+    width = max(28, *map(len, metrics))
     for name, value in metrics.items():
-        print(f"{name:<28} {value:.6g}")
+        print(f"{name:<{width}} {value:.6g}")

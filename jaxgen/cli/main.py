@@ -1,7 +1,9 @@
 """From a command line to its command, and from an exception to a status."""
 
+import codecs
 import importlib
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -9,8 +11,9 @@ from pathlib import Path
 
 import jaxgen
 from jaxgen import interrupts
-from jaxgen.devices.processes import end_with_launcher, is_echo, leave
-from jaxgen.errors import Interrupted, NotSaved, UserError, printable, trouble_of
+from jaxgen.devices.parting import FOLLOWED
+from jaxgen.devices.processes import echo_of, end_with_launcher, is_echo, leave
+from jaxgen.errors import UserError, ending, printable
 from jaxgen.suggest import did_you_mean
 
 COMMANDS = (
@@ -42,15 +45,11 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     end_with_launcher()
     _mend_standard_streams()
     _hear_no_callbacks()
+    # In a home that cannot be written it tells, a line each, that it has made a cache elsewhere.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         command(args)
         sys.stdout.flush()
-    except UserError as error:
-        print(f"error: {printable(error)}", file=sys.stderr)
-        status = 2
-    except (Interrupted, KeyboardInterrupt) as interruption:
-        print(str(interruption) or "interrupted", file=sys.stderr)
-        status = 130
     except SystemExit as end:
         if end.code is not None and not isinstance(end.code, int):
             print(end.code, file=sys.stderr)
@@ -58,29 +57,22 @@ def run_command(command: Callable[[list[str]], None], args: list[str]) -> None:
     except BrokenPipeError:  # as of `jaxgen equations | head`: nobody reads on
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  (for what is left of the process)
         status = 1
-    except NotSaved as loss:
-        print(f"error: {loss}", file=sys.stderr)
-        status = 1
-    except OSError as error:
-        trouble = trouble_of(error)
-        if trouble is None:
-            raise
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {printable(place)}{trouble.problem}: {trouble.remedy}.", file=sys.stderr)
-        status = 2
-    except Exception as error:
-        if interrupts.was_taken() and is_echo(error):
-            print("interrupted, as the other processes were", file=sys.stderr)
-            status = interrupts.INTERRUPTED
+    except (KeyboardInterrupt, Exception) as error:
+        if found := ending(error):
+            status, said = found
+        elif interrupts.was_taken() and is_echo(error):
+            status, said = interrupts.INTERRUPTED, "interrupted, as the other processes were"
+        elif is_echo(error):
+            status, said = FOLLOWED, f"error: {printable(echo_of(error))}"
         elif _is_no_backend(error):
-            print(f"error: {_no_backend(error)}", file=sys.stderr)
-            status = 2
+            status, said = 2, f"error: {_no_backend(error)}"
         else:
             raise
+        print(said, file=sys.stderr)
     leave(status)
 
 
-def _is_no_backend(error: Exception) -> bool:
+def _is_no_backend(error: BaseException) -> bool:
     """Whether jax has looked in vain for a platform; for one whose plugin is missing it says nothing."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -90,7 +82,7 @@ def _is_no_backend(error: Exception) -> bool:
     return in_search or "Unable to initialize backend" in str(error)
 
 
-def _no_backend(error: Exception) -> str:
+def _no_backend(error: BaseException) -> str:
     """What to do about a platform that jax does not find, in a sentence."""
     wanted = os.environ.get("JAX_PLATFORMS", "")
     said = printable(" ".join(str(error).split()))[:200] or "its plugin is not installed"
@@ -107,12 +99,26 @@ def _mend_standard_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass  # else a file of the run would be number 1, and get what libraries print
     os.close(descriptor)
+    codecs.register_error("jaxgen.plain", _in_plain_letters)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="jaxgen.plain")
+
+
+PLAIN = str.maketrans(
+    {"−": "-", "–": "-", "—": "-", "×": "x", "±": "+-", "…": "...", "·": "*", "‖": "||", "→": "->"}
+)
+"""What a narrow terminal shows in place of a letter; of any other its number."""
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeEncodeError):
+        letters = error.object[error.start : error.end]
+        return letters.translate(PLAIN).encode("ascii", "backslashreplace").decode(), error.end
+    return codecs.backslashreplace_errors(error)
 
 
 def _hear_no_callbacks() -> None:

@@ -31,4 +31,7 @@ def mistakes(args: list[str]) -> None:
     from jaxgen.book.mistakes import run_mistakes
 
     path = options.runs / f"mistakes-{options.steps}-{options.seed}"
-    print(run_mistakes(options.runs, path, steps=options.steps, seed=options.seed))
+    picture, shown = run_mistakes(options.runs, path, steps=options.steps, seed=options.seed)
+    for name, found in shown.items():
+        print(f"{name:<45} {found['modes']:.0f} modes, {found['high_quality']:.1%} of high quality")
+    print(picture)

@@ -72,9 +72,15 @@ def _unknown(argument: str, cls: type, prog: str) -> str:
     )  # tyro puts the "no" before the field's own name
     if negated in flags:
         return f"There is no field {flag}: did you mean {negated}?"
-    near = " or ".join(_of_the_same_meaning(flag, flags)) or nearest(flag.replace("_", "-"), flags)
+    near = " or ".join(_of_the_same_meaning(flag, flags)) or _nearest_flag(flag, flags)
     hint = f"did you mean {near}?" if near else f"see {prog} --help."
     return f"There is no field {flag}: {hint}"
+
+
+def _nearest_flag(flag: str, flags: list[str]) -> str | None:
+    """By the letters alone: the dashes in front are in common of all."""
+    found = nearest(flag.lstrip("-").replace("_", "-"), [each.lstrip("-") for each in flags])
+    return None if found is None else f"--{found}"
 
 
 SYNONYMS = {
@@ -124,6 +130,7 @@ def _of_the_same_meaning(flag: str, flags: list[str]) -> list[str]:
 def print_list(entries: Mapping[str, str], width: int) -> None:
     """Names with what they are, one a line; on a terminal that is narrower, the rest below the text."""
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10**6
+    width = max([width, *map(len, entries)])
     indent = width + 3 if columns >= 2.5 * (width + 3) else 4
     for name, text in entries.items():
         line = f"  {name:<{width}} {text}"
@@ -175,6 +182,22 @@ def _text_column(line: str) -> int:
     return column if line[:1] in ("│", "|") and column > 5 and inner and inner[0] != "-" else 0
 
 
+REWORDED = {
+    r"^Error parsing (\S+): invalid literal for int\(\) with base 10: (.*)$": (
+        r"\1 is \2: give a whole number, in digits"
+    ),
+    r"^Error parsing (\S+): could not convert string to float: (.*)$": r"\1 is \2: give a number",
+    r"^Error parsing (\S+): Could not find valid parse for arguments: \[(.*)\]$": (
+        r"\1 is \2, which it cannot be"
+    ),
+    r"^Missing value for argument '(\S+)'.*$": r"\1 stands without its value: give one",
+    r"^invalid choice (.*) for argument '(\S+)'. Expected one of \((.*)\)": (
+        r"\2 is \1: give one of \3"
+    ),
+}
+"""What Python and tyro say of a value, and what a person is told."""
+
+
 class _Captured(io.StringIO):
     """A stream that tyro takes for the terminal: it draws boxes of letters that this one has."""
 
@@ -191,4 +214,6 @@ def _first_sentence(box: str) -> str:
         lines = lines[2:]
     rule = next((i for i, line in enumerate(lines) if re.fullmatch("[─-]{2,}", line)), len(lines))
     sentence = " ".join(lines[:rule])
+    for said, ours in REWORDED.items():
+        sentence = re.sub(said, ours, sentence)
     return sentence if sentence.endswith(".") else sentence + "."

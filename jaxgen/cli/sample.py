@@ -9,7 +9,7 @@ from typing import Any
 from jaxgen.cli.parsing import flat_field, parse
 from jaxgen.cli.saved import names_a_checkpoint, run_folder
 from jaxgen.devices.runtime import prepare_process
-from jaxgen.errors import UserError, check, printable
+from jaxgen.errors import UserError, check, printable, trouble_of
 
 GENERAL_HELP = """usage: jaxgen sample RUN [--seed N] [--checkpoint latest|best|STEP] [--out DIR] ...
 
@@ -48,7 +48,13 @@ def sample(args: list[str]) -> None:
     flags = parse(dataclasses.make_dataclass("Sample", fields), args[1:], f"{prog} {args[0]}")
     check(flags, "seed", lambda x: 0 <= x < 2**31, "0 or more, below 2^31")
     check(flags, "checkpoint", names_a_checkpoint, "latest, best or a step")
-    path = reader.draw(saved, flags.sampling, flags.seed, flags.checkpoint, _show, flags.out)
+    try:
+        path = reader.draw(saved, flags.sampling, flags.seed, flags.checkpoint, _show, flags.out)
+    except OSError as error:
+        if flags.out is not None or (trouble := trouble_of(error)) is None:
+            raise
+        place = error.filename or saved.run.samples
+        raise UserError(f"{place}: {trouble.problem}: name a folder for it by --out DIR.") from None
     if path is not None:
         print(path)
 

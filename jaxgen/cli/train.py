@@ -7,7 +7,7 @@ from jaxgen.cli.parsing import flat_field, parse, parse_known, print_list
 from jaxgen.devices.processes import JobOptions, is_main, join
 from jaxgen.devices.runtime import prepare_process
 from jaxgen.errors import UserError
-from jaxgen.experiments.registry import experiment_names, find_preset, summaries
+from jaxgen.experiments.registry import find_preset, summaries
 from jaxgen.families.base import Experiment
 from jaxgen.runs.options import RunOptions
 from jaxgen.runs.run import refuse_existing, run_path
@@ -31,7 +31,7 @@ def train(args: list[str], prog: str = "train.py") -> None:
         _resume(options.resume, name, flags, options, prog)
         return
     if name is None or preset is None:
-        raise UserError(f"Name an experiment first: {', '.join(experiment_names())}.")
+        raise UserError(f"Name an experiment first, as in {prog} vae-digits: {prog} lists them.")
     experiment, job = _parse_run(preset.experiment, preset.describe(name), flags, f"{prog} {name}")
     run_name = options.name if options.name is not None else name
     refuse_existing(run_path(options.runs, run_name))  # before the seconds that a start takes

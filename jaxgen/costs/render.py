@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jaxgen.costs.table import PHASES, Row, Table
 
 _HEADINGS = (
-    "operation", "kind", "contracts", "formula", "forward", "backward", "update", "share", "bytes",
+    "operation", "kind", "contracts", "formula", "forward", "backward", "update", "of FLOPs", "bytes",
 )  # fmt: skip
 SORTS = ("step", "flops", "bytes", "name")
 

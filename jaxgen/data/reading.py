@@ -51,6 +51,12 @@ def file_names(folder: Path) -> list[str]:
         return [path.name for path in folder.iterdir()]
 
 
+def listing(files: list[Path]) -> list[tuple[str, int, int]]:
+    """Name, bytes and time of each file."""
+    stats = ((file, file.stat()) for file in files)
+    return [(f"{f.parent.name}/{f.name}", stat.st_size, stat.st_mtime_ns) for f, stat in stats]
+
+
 @contextlib.contextmanager
 def plain_errors(path: Path) -> Iterator[None]:
     """One sentence in place of the system's error."""

@@ -11,6 +11,7 @@ grid                points: a mixture of 25 Gaussians on a grid
 hidden-markov:SIZE  text: SIZE different symbols of a hidden Markov chain, whose entropy is known
 idx:DIR             images: a folder of files in MNIST's format, gzipped or not
 npz:FILE            images: arrays in NumPy's archive format
+parquet:FILE#COLUMN images or text: a column of Parquet files; by the extra jaxgen[parquet]
 python-reference    text: Python's language reference; comes with Python
 random-tokens:SIZE  text: SIZE different tokens, independent and uniform, without a text
 ring                points: a mixture of 8 Gaussians on a circle

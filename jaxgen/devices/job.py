@@ -87,7 +87,7 @@ class Job:
     Args:
       environment: of every worker, beside what makes it one of the job.
       save_seconds: how long the workers may save and end after Ctrl-C.
-      going_on: what a person types to go on with what is cut short, if anything.
+      going_on: what a person is told of how to go on with what is cut short, if anything.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class Job:
         """Say whose save is cut short, and how to go on."""
         left = [str(rank) for rank, worker in enumerate(self.workers) if worker.poll() is None]
         how = self.going_on()
-        how = f": go on from the last whole checkpoint by {how}" if how else ""
+        how = f": {how}" if how else ""
         print(
             f"stopped {self.save_seconds:g} s after Ctrl-C (--save-seconds), in the middle of a save "
             f"perhaps: worker {' and '.join(left)}{how}",

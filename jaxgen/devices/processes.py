@@ -178,6 +178,14 @@ def is_echo(error: BaseException) -> bool:
     return _stage != "alone" and any(word in str(error) for word in AFTERMATH)
 
 
+def echo_of(error: BaseException) -> str:
+    """What a person is told of an echo; returns when whoever failed first has probably ended."""
+    time.sleep(AFTERMATH_SECONDS)
+    words = " ".join(str(error).split())
+    said = words if len(words) <= 200 else f"{words[:100]} … {words[-100:]}"
+    return f"another process of the job no longer answers ({said}), and this one ends too"
+
+
 def is_main() -> bool:
     """Whether this is process 0, which writes and prints for all. Ask after `join`."""
     import jax

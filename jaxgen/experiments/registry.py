@@ -28,7 +28,8 @@ def find_preset(name: str) -> Preset:
     """
     names = experiment_names()
     if name not in names:
-        raise UserError(f"There is no experiment {name!r}; {did_you_mean(name, names)}.")
+        near = did_you_mean(name, names, listed_by="python train.py")
+        raise UserError(f"There is no experiment {name!r}; {near}.")
     modules = [module for module in _modules() if _name(module) == name]
     files = [f"jaxgen/experiments/{module}.py" for module in modules]
     if len(files) > 1:

@@ -71,9 +71,10 @@ class Experiment(ABC):
     """B, examples in a step."""
     data: str = "digits"
     """Where the data comes from: images are arrayrecord:PATTERN, digits, fashion-mnist, folder:DIR,
-    idx:DIR, npz:FILE, tfds:NAME; text is python-reference, shakespeare, text:FILE, tokens:FILE,
-    tfds:NAME, random-tokens:SIZE, hidden-markov:SIZE; points are ring, grid; sound is vowels,
-    effects, speech, wav:DIR, tfds:NAME; captions are captioned-digits, shapes, shapes-all."""
+    idx:DIR, npz:FILE, parquet:FILE#COLUMN, tfds:NAME; text is python-reference, shakespeare,
+    text:FILE, tokens:FILE, parquet:FILE#COLUMN, tfds:NAME, random-tokens:SIZE, hidden-markov:SIZE;
+    points are ring, grid; sound is vowels, effects, speech, wav:DIR, tfds:NAME; captions are
+    captioned-digits, shapes, shapes-all."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl; the last step is always logged."""
     checkpoint_every: int | str = 500

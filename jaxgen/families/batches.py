@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.data.progress import judging
+
 
 def in_batches(apply: Callable[[np.ndarray], Any], count: int, size: int) -> Any:
     """What `apply(places)` gives for the places 0 … count − 1, at most `size` of them in a call.
@@ -15,7 +17,8 @@ def in_batches(apply: Callable[[np.ndarray], Any], count: int, size: int) -> Any
     Every call has equally many places, so that one compiled program serves all: the last repeats the
     last place, and what it gives for that is cut off.
     """
-    size, found = min(size, count), []
+    size, found, tell = min(size, count), [], judging()
     for first in range(0, count, size):
+        tell(first / count)
         found.append(apply(np.minimum(np.arange(first, first + size), count - 1)))
     return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *found)

@@ -27,12 +27,15 @@ class Meter:
         return {name: rate(step - 1) for name, rate in self.learning_rates.items()}
 
     def speed(self, steps: int, seconds: float) -> dict[str, float]:
-        """Units and model FLOPs a second, and their share of the peak (model FLOPs utilisation)."""
+        """Steps, units and model FLOPs a second, and their share of the peak (model FLOPs utilisation).
+
+        All are of the seconds spent in training: evaluation and drawing are left out.
+        """
         if seconds <= 0:
             return {}
-        found = (
-            {f"{self.unit}_per_second": self.per_step * steps / seconds} if self.per_step else {}
-        )
+        found = {"steps_per_second": steps / seconds}
+        if self.per_step:
+            found[f"{self.unit}_per_second"] = self.per_step * steps / seconds
         if self.flops:
             found["model_flops_per_second"] = self.flops * steps / seconds
             if self.peak:

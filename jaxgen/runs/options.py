@@ -67,12 +67,20 @@ class RunOptions:
     """A regular expression: leaves with such a path, as params/output, are not taken from there."""
 
     def __post_init__(self):
+        for name in ("resume", "init_from"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, self._name_of(given))
         if self.init_without is not None and self.init_from is None:
             raise UserError("--init-without belongs to --init-from: name a run by that.")
         check(self, "init_without", _is_pattern, "a regular expression")
         check(self, "watchdog", lambda x: x is None or 0 <= x < 1e9, "a number of seconds, or 0")
         for name in ("verify_steps", "profile"):
             check(self, name, lambda x: 0 <= x < 2**31, "0 or more")
+
+    def _name_of(self, given: str) -> str:
+        """The name of a run, given so or as its path, as it is printed."""
+        path = Path(given)
+        return path.name if path.name and path.parent == self.runs else given
 
     @property
     def guards(self) -> Guards:

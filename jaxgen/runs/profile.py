@@ -1,5 +1,6 @@
 """`--profile N`: some steps of a run recorded, for TensorBoard's profiler and for Perfetto."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ class Profile:
         return self
 
     def __exit__(self, *error):
-        self._stop()
+        if self._runs:
+            self._stop()
+            told = (
+                f"a trace of fewer steps than asked, since the run has ended, is in {self._folder}"
+            )
+            print(told, file=sys.stderr)
 
     def after(self, count: int, report: Any) -> Path | None:
         """The device was given a dispatch of `count` steps; returns the folder once it is whole."""

@@ -24,7 +24,8 @@ class Progress:
     ):
         self._shows, self._judged = shown, judged
         self._steps = steps
-        self._shown = first_step, time.perf_counter()
+        self._first_step = first_step
+        self._since: tuple[int, float] | None = None  # the first line, and when it came
         self._held_out: dict[str, float] = {}
         self._contexts = contextlib.ExitStack()
         self._bar = _make_bar() if shown and sys.stdout.isatty() else None
@@ -34,7 +35,7 @@ class Progress:
             self._contexts.enter_context(hidden_cursor())
             self._bar.start()
             self._task = self._bar.add_task(
-                "", total=self._steps, completed=self._shown[0], text=self._fitted([COMPILING])
+                "", total=self._steps, completed=self._first_step, text=self._fitted([COMPILING])
             )
         return self
 
@@ -51,15 +52,15 @@ class Progress:
     def show(
         self, step: int, metrics: Mapping[str, float], speed: Mapping[str, float] | None = None
     ) -> None:
-        """The metrics of a logged step, and the rate since the one before."""
-        last, self._shown = self._shown, (step, time.perf_counter())
-        rate = (step - last[0]) / (self._shown[1] - last[1])
+        """The metrics of a logged step, and the speed of training since the one before.
+
+        The time left counts all that a person waits for since the first line, evaluation and saving too.
+        """
         wanted = {name: value for name, value in metrics.items() if self._is_shown(name)}
         self._held_out |= {n: value for n, value in wanted.items() if n.startswith("eval/")}
         trained = {n: value for n, value in wanted.items() if not n.startswith("eval/")}
         numbers = trained | (self._held_out if self._bar else wanted)
         shown = [f"{_short(name)} {value:.4g}" for name, value in numbers.items()]
-        shown += [f"{rate:.3g} steps/s" if rate < 1000 else f"{rate:.0f} steps/s"]
         shown += [_speed(name, value) for name, value in (speed or {}).items()]
         shown += [
             f"{_short(name)} {value:.3g}" for name, value in metrics.items() if _is_rate(name)
@@ -67,10 +68,18 @@ class Progress:
         if self._bar:
             self._bar.update(self._task, completed=step, text=self._fitted(shown))
         elif self._shows:
-            left = (self._steps - step) / rate
+            shown += self._left(step)
             with contextlib.suppress(BrokenPipeError):  # a run goes on when nobody looks any more
-                text = "  ".join(shown)
-                print(f"step {step}/{self._steps}  {text}  {left:.0f} s left", flush=True)
+                print(f"step {step}/{self._steps}", *shown, sep="  ", flush=True)
+
+    def _left(self, step: int) -> list[str]:
+        """The time to the end; not in the first line, whose own time is mostly the compiler's."""
+        now = time.perf_counter()
+        if self._since is None:
+            self._since = step, now
+            return []
+        of_a_step = (now - self._since[1]) / (step - self._since[0])
+        return [f"{(self._steps - step) * of_a_step:.0f} s left"]
 
     def say(self, line: str) -> None:
         """A line for a person, above the bar where there is one."""
@@ -115,6 +124,8 @@ def _is_rate(name: str) -> bool:
 
 
 def _speed(name: str, value: float) -> str:
+    if name == "steps_per_second":
+        return f"{value:.3g} steps/s" if value < 1000 else f"{value:.0f} steps/s"
     if name == "mfu":
         return f"MFU {value:.0%}"
     if name == "model_flops_per_second":

@@ -32,7 +32,9 @@ class Watchdog:
     ):
         self._run, self._path = Run(folder), folder / f"hang-{rank}.txt"
         self._seconds, self._rank, self._end = seconds, rank, end
-        self._place, self._stayed, self._slowest = "starting", 0.0, 0.0
+        # Written by the main thread alone, at one stroke; what is counted of it by the other one alone.
+        self._place = ["starting"]  # a new list for each stay
+        self._slowest = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -46,8 +48,7 @@ class Watchdog:
 
     def at(self, place: str) -> None:
         """The process has come to another place, such as `saving step 40`."""
-        self._slowest = max(self._slowest, self._stayed)
-        self._place, self._stayed = place, 0.0
+        self._place = [place]
 
     @property
     def patience(self) -> float:
@@ -59,20 +60,23 @@ class Watchdog:
     def _watch(self) -> None:
         # The time that this thread has seen pass, since a machine that sleeps, or a process that was
         # stopped and goes on, hangs nowhere.
-        last = time.monotonic()
+        last, place, stayed = time.monotonic(), self._place, 0.0
         while not self._done.wait(look := min(1.0, self.patience / 20)):
             now = time.monotonic()
-            self._stayed += min(now - last, 2 * look)
+            stayed += min(now - last, 2 * look)
             last = now
-            if self._stayed > self.patience:
-                self._tell()
+            if self._place is not place:
+                self._slowest = max(self._slowest, stayed)
+                place, stayed = self._place, 0.0
+            if stayed > self.patience:
+                self._tell(place[0], stayed)
                 time.sleep(min(GRACE_SECONDS, self.patience))
                 self._end(HUNG)
                 return
 
-    def _tell(self) -> None:
+    def _tell(self, place: str, stayed: float) -> None:
         now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-        where = f"process {self._rank} has been {self._place} for {self._stayed:.0f} s"
+        where = f"process {self._rank} has been {place} for {stayed:.0f} s"
         with self._path.open("w", encoding="utf-8") as file:
             print(f"{now}: {where}\n", file=file, flush=True)
             faulthandler.dump_traceback(file, all_threads=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -29,12 +30,33 @@ def test_one_picture_from_one_command(tmp_path, monkeypatch, capsys):
     def tiny(fields, steps, seed):
         return replace(side(fields, steps, seed), batch_size=4, model=small)
 
+    clouds, centres = {}, []
+
+    def save_clouds(drawn, around, path):
+        clouds.update(drawn)
+        centres[:] = around
+        return save(drawn, around, path)
+
+    save = mistakes.save_clouds
+    monkeypatch.setattr(mistakes, "save_clouds", save_clouds)
     monkeypatch.setattr(mistakes, "side", tiny)
     monkeypatch.setattr(mistakes, "PAIRS", {"critic-loss": mistakes.PAIRS["critic-loss"]})
     args = ["--steps", "2", "--runs", str(tmp_path)]
     command(args)
     path = tmp_path / "mistakes-2-0.png"
-    assert str(path) in capsys.readouterr().out
+    *told, last = capsys.readouterr().out.splitlines()
+    told = [line for line in told if line.startswith("mistake-")]
+    assert last == str(path)
+    # What is told of each cloud, title and line, is counted of the very points that it shows.
+    for (title, points), line, side_of in zip(
+        clouds.items(), told, ("printed", "corrected"), strict=True
+    ):
+        assert len(points) == mistakes.POINTS
+        near = [np.linalg.norm(points - centre, axis=1) <= 3 * 0.01 for centre in centres]
+        modes, share = sum(hit.any() for hit in near), np.mean(np.any(near, axis=0))
+        assert title.endswith(f"{modes} of 8 modes, {100 * share:.0f} % of high quality")
+        assert line.startswith(f"mistake-critic-loss-{side_of}-2-0 ")
+        assert line.endswith(f" {modes} modes, {share:.1%} of high quality")
     with Image.open(path) as picture:
         assert picture.size == (800, 440)
     before = path.stat().st_mtime_ns

@@ -214,9 +214,26 @@ def test_find_returns_the_entry_or_names_the_nearest():
     assert catalog.find("vae.elbo") is catalog.EQUATIONS["vae.elbo"]
     with pytest.raises(UserError) as error:
         catalog.find("gan.wasserstien-critic-los")
-    assert str(error.value) == (
+    assert str(error.value).startswith(
         "There is no equation 'gan.wasserstien-critic-los';"
-        " the nearest id is 'gan.wasserstein-critic-loss'."
+        " the nearest id is 'gan.wasserstein-critic-loss' (or "
     )
     with pytest.raises(UserError, match="the nearest id is"):
         catalog.find("")
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("softmax", "attention.weights"),  # by its title, as all below
+        ("KL", "vae.gaussian-kl"),
+        ("wgan", "gan.wasserstein-critic-loss"),
+        ("rope", "transformer.rotary"),
+        ("cross-entropy", "lm.cross-entropy"),
+        ("best discriminator", "gan.optimal-logit"),
+    ],
+)
+def test_an_equation_is_found_by_its_meaning(asked, meant):
+    with pytest.raises(UserError, match=rf"'{meant}'|{meant}[,;]") as error:
+        catalog.find(asked)
+    assert len(str(error.value)) < 250

@@ -14,10 +14,13 @@ import pytest
 
 from jaxgen import launch
 from jaxgen.cli.main import _hear_no_callbacks, _main, run_command
+from jaxgen.cli.parsing import print_list
 from jaxgen.cli.train import train
 from jaxgen.errors import UserError
 from jaxgen.experiments.registry import experiment_names
 from jaxgen.runs.durable import make_folder, naming
+from jaxgen.runs.options import RunOptions
+from jaxgen.runs.run import run_path
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 
@@ -69,21 +72,21 @@ def test_lists_hang_on_a_narrow_terminal(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     (first,) = (place for place, line in enumerate(lines) if line.startswith("  vae-digits "))
     assert lines[first : first + 3] == [
-        "  vae-digits           An MLP", "    variational autoencoder on", "    handwritten digits.",
+        "  vae-digits              An MLP", "    variational autoencoder on", "    handwritten digits.",
     ]  # fmt: skip
 
 
 BAD_INPUT = {
     "unknown experiment": ("vae-digit", "no experiment 'vae-digit'; did you mean vae-digits\\?"),
-    "no experiment": ("--steps 5", "Name an experiment first: .*gan-digits, gan-fashion"),
+    "no experiment": ("--steps 5", "Name an experiment first, .*: train.py lists them"),
     "unknown field": ("vae-digits --stepz 5", "no field --stepz: did you mean --steps?"),
     "unknown nested field": (
         "vae-digits --optimizer.learning-rat 1", "did you mean --optimizer.learning-rate?",
     ),
     "stray argument": ("vae-digits more", "takes no argument 'more'"),
-    "not a number": ("vae-digits --steps abc", "--steps: invalid literal for int.*'abc'"),
-    "no value": ("vae-digits --steps", "Missing value for argument '--steps'"),
-    "not a choice": ("vae-digits --likelihood foo", "'foo' for argument '--likelihood'"),
+    "not a number": ("vae-digits --steps abc", "--steps is 'abc': give a whole number, in digits"),
+    "no value": ("vae-digits --steps", "--steps stands without its value: give one"),
+    "not a choice": ("vae-digits --likelihood foo", "--likelihood is 'foo': give one of "),
     "out of range": ("vae-digits --steps 0", "--steps is 0: give 1 or more"),
     "rate not a number": ("vae-digits --optimizer.learning-rate nan", "learning-rate is nan: give"),
     "one of two owners of a config": (
@@ -202,6 +205,46 @@ def test_a_field_is_found_by_what_others_call_it(name, flag, meant):
     with pytest.raises(UserError) as error:
         train([name, flag, "1"])
     assert str(error.value) == f"There is no field {flag}: did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--steps 1e3", "--steps is '1e3': give a whole number, in digits."),
+        ("--optimizer.learning-rate x", "--optimizer.learning-rate is 'x': give a number."),
+        ("--model.hidden-sizes a", "--model.hidden-sizes is 'a', which it cannot be."),
+        ("--parallel x", "--parallel is 'x': give one of "),
+        ("--prompt hello", "There is no field --prompt: see train.py"),  # nothing is like it
+    ],
+)
+def test_a_value_that_cannot_be_read_is_told_in_words(flags, said):
+    with pytest.raises(UserError) as error:
+        train(["vae-digits", *flags.split()])
+    assert str(error.value).startswith(said)
+
+
+def test_a_narrow_terminal_has_a_dash_and_a_minus():
+    sign = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(TRAIN.parent)}
+    code = "from jaxgen.cli import run_command; run_command(lambda _: print('1 − 2 — x ± é'), [])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | sign
+    )
+    assert done.stdout == "1 - 2 - x +- \\xe9\n", done.stderr
+
+
+def test_a_long_name_moves_its_column(capsys):
+    print_list({"a": "one", "a-name-of-24-characters-x": "two"}, 10)
+    one, two = capsys.readouterr().out.splitlines()
+    assert one.index("one") == two.index("two")
+
+
+def test_a_run_is_named_by_its_path_too(tmp_path):
+    runs = Path("runs")
+    assert RunOptions(init_from="runs/first").origin.run == "first"
+    assert RunOptions(resume="./runs/first/").resume == "first"
+    assert RunOptions(runs=tmp_path, resume=str(tmp_path / "a")).resume == "a"
+    with pytest.raises(UserError, match="'other/first' cannot name a run"):
+        run_path(runs, RunOptions(init_from="other/first").origin.run)
 
 
 def test_help_fits_a_terminal(monkeypatch, capsys):

@@ -1,5 +1,7 @@
 """What `jaxgen sample` and `jaxgen evaluate` say of an experiment that cannot."""
 
+import errno
+import os
 import sys
 from dataclasses import dataclass
 
@@ -8,6 +10,7 @@ import pytest
 from jaxgen import reader
 from jaxgen.cli.sample import _show, sample
 from jaxgen.errors import UserError
+from jaxgen.experiments.registry import find_preset
 from jaxgen.families.base import Experiment
 from jaxgen.families.language.sampling import Piece
 from jaxgen.runs.run import Run
@@ -27,6 +30,22 @@ def test_a_run_that_draws_nothing_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(reader, "load_run", lambda folder: saved)
     with pytest.raises(UserError, match=r"is a run of silent, which draws no samples\.$"):
         sample([str(tmp_path)])
+
+
+def test_a_place_that_takes_no_file_is_told_with_the_way_out(tmp_path, monkeypatch):
+    saved = reader.SavedRun(Run(tmp_path), "vae-digits", find_preset("vae-digits").experiment, None)
+    monkeypatch.setattr(reader, "load_run", lambda folder: saved)
+
+    def refuse(*args):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path / "samples"))
+
+    monkeypatch.setattr(reader, "draw", refuse)
+    with pytest.raises(
+        UserError, match=r"samples: Read-only .*: name a folder for it by --out DIR\.$"
+    ):
+        sample([str(tmp_path)])
+    with pytest.raises(OSError, match="Read-only"):  # the command names the place
+        sample([str(tmp_path), "--out", "elsewhere"])
 
 
 @pytest.mark.parametrize("name", ["sample", "evaluate"])

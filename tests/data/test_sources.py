@@ -24,8 +24,9 @@ def fails(source, kind, message, **options):
 def test_unknown_sources_are_answered_with_the_nearest_and_all():
     known = (
         "arrayrecord:PATTERN, captioned-digits, digits, effects, fashion-mnist, folder:DIR, grid, "
-        "hidden-markov:SIZE, idx:DIR, npz:FILE, python-reference, random-tokens:SIZE, ring, "
-        "shakespeare, shapes, shapes-all, speech, text:FILE, tfds:NAME, tokens:FILE, vowels, wav:DIR"
+        "hidden-markov:SIZE, idx:DIR, npz:FILE, parquet:FILE#COLUMN, python-reference, "
+        "random-tokens:SIZE, ring, shakespeare, shapes, shapes-all, speech, text:FILE, tfds:NAME, "
+        "tokens:FILE, vowels, wav:DIR"
     )
     fails(
         "digit",
@@ -49,13 +50,14 @@ def test_sources_of_the_other_kind():
         "python-reference",
         "images",
         "The source 'python-reference' does not hold images, which this model works on: "
-        "choose one of arrayrecord, digits, fashion-mnist, folder, idx, npz, tfds.",
+        "choose one of arrayrecord, digits, fashion-mnist, folder, idx, npz, parquet, tfds.",
     )
     fails(
         "digits",
         "text",
         "The source 'digits' does not hold text, which this model works on: "
-        "choose one of hidden-markov, python-reference, random-tokens, shakespeare, text, tfds, tokens.",
+        "choose one of hidden-markov, parquet, python-reference, random-tokens, shakespeare, text, "
+        "tfds, tokens.",
         seq_len=8,
     )
 

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from jaxgen.data import load
+from jaxgen.data.images import tfds as images_tfds
+from jaxgen.data.lazy import Lazy
 from jaxgen.data.tfds import MAX_RETRIES
 from jaxgen.errors import UserError
 
@@ -94,6 +96,26 @@ def test_images_of_eight_bits_are_decoded_by_pillow():
     np.testing.assert_array_equal(data.test.arrays["image"][0, ..., 0], pixels(9))
     assert data.train.arrays["label"].tolist() == [0, 1, 2, 0]
     assert data.train.levels == 255
+
+
+def test_a_large_set_is_decoded_from_its_files_as_it_is_needed(monkeypatch, tmp_path):
+    """The batches are those of the set in memory; its last tenth is held out."""
+    monkeypatch.setenv("JAXGEN_CACHE", str(tmp_path / "cache"))
+    make_set(
+        "OwnLarge",
+        lambda f: {"label": f.ClassLabel(num_classes=3), "image": f.Image(shape=(5, 7, 1))},
+        train=[{"image": png(pixels(i)), "label": i % 3} for i in range(23)],
+    )
+    small = load("tfds:own_large", kind="images")
+    monkeypatch.setattr(images_tfds, "IN_MEMORY_BYTES", 100)
+    large = load("tfds:own_large", kind="images")
+    assert large.spec == small.spec and isinstance(small.train.arrays["image"], np.ndarray)
+    for part, other in ((large.train, small.train), (large.test, small.test)):
+        assert isinstance(part.arrays["image"], Lazy)
+        indices = np.random.default_rng(0).permutation(other.num_examples)
+        ours, theirs = (each.take(each.arrays, indices) for each in (part, other))
+        for name in theirs:
+            np.testing.assert_array_equal(ours[name], theirs[name])
 
 
 def test_a_set_without_a_held_out_split_and_without_labels():

@@ -79,13 +79,21 @@ def test_who_moves_on_is_left_alone(tmp_path):
     assert not ended and not list(tmp_path.iterdir())
 
 
-def test_patience_grows_with_the_slowest_stay(tmp_path):
+def test_patience_grows_with_the_slowest_stay(tmp_path, monkeypatch):
     watchdog = Watchdog(tmp_path, None)
     assert watchdog.patience == LEAST_SECONDS
-    watchdog._stayed = 300.0  # as its thread counts
-    watchdog.at("in the steps behind 1")
-    watchdog.at("in the steps behind 2")
-    assert watchdog.patience == 6000
+    clock = iter([0.0, *(2.0 * second for second in range(1, 200))])  # a look is 1 s, late ones 2 s
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    looks = iter(range(175))
+
+    def look(seconds):  # 150 looks at one place, 25 at the next
+        if next(looks) in (150, 170):
+            watchdog.at("in the steps behind 1")
+        return watchdog._slowest > 0 and watchdog.patience != LEAST_SECONDS
+
+    monkeypatch.setattr(watchdog._done, "wait", look)
+    watchdog._watch()
+    assert watchdog.patience == 20 * 302  # 2 s of it before the look that found it left
     assert Watchdog(tmp_path, 7.0).patience == 7.0
     with Watchdog(tmp_path, 0.0) as off:
         assert not off._thread.is_alive()

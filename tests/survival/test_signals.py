@@ -85,6 +85,41 @@ def test_a_signal_at_any_moment_ends_training(tmp_path):
     check(SIGNALS, [sys.executable, "train.py", *TRAIN], tmp_path / "runs", 12.0, seed=0)
 
 
+PROGRAM = """
+import sys
+import jaxgen
+jaxgen.train("vae-digits", steps=1000000, model={"hidden_sizes": [7]}, judge_samples=0, log_every=10,
+             eval_every=500, checkpoint_every=100, name="run", runs=sys.argv[-1])
+"""
+
+
+def test_ctrl_c_ends_a_program_as_python_does(tmp_path):
+    """Never a crash of jaxlib's; a KeyboardInterrupt from a few lines, or what was saved and where."""
+    script, root, rng = tmp_path / "program.py", tmp_path / "runs", np.random.default_rng(2)
+    script.write_text(PROGRAM)
+    for index in range(max(SIGNALS // 5, 1)):
+        shutil.rmtree(root, ignore_errors=True)
+        process = subprocess.Popen(
+            [sys.executable, str(script), str(root)],
+            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while not catches(process.pid, signal.SIGINT):
+            time.sleep(0.0005)
+        time.sleep(float(rng.uniform(0.5, 12.0)))  # before it, Python reads its own files
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=300)[1]
+        last = said.splitlines()[-1]
+        if last.startswith("jaxgen.errors.Interrupted: stopped at step "):
+            assert process.returncode == 1 and "which is saved" in last, (index, said)
+        else:
+            assert (process.returncode, last) == (-signal.SIGINT, "KeyboardInterrupt"), (
+                index,
+                said,
+            )
+        assert said.count("Traceback") == 1 and len(said.splitlines()) < 30, (index, said)
+
+
 SLOW = """
 import os, time
 from jaxgen.interrupts import arm

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxgen.data.images.dataset import Images
+from jaxgen.data.lazy import Part
 from jaxgen.errors import UserError
 
 
@@ -37,11 +38,11 @@ def images_from(image: Any, label: Any, origin: str) -> Images:
             "convert them to one of the two."
         )
     if label is not None:
-        arrays["label"] = _labels_from(np.asarray(label), len(image), origin)
+        arrays["label"] = labels_from(np.asarray(label), len(image), origin)
     return Images(arrays, levels)
 
 
-def _labels_from(label: np.ndarray, num_examples: int, origin: str) -> np.ndarray:
+def labels_from(label: np.ndarray, num_examples: int, origin: str) -> np.ndarray:
     """The labels as int32 [n]."""
     if label.shape not in ((num_examples,), (num_examples, 1)):
         raise UserError(
@@ -80,7 +81,13 @@ def held_out_tenth(images: Images) -> tuple[Images, Images]:
     if boundary == 0:
         raise UserError("One image cannot be split into a training and a test part: give more.")
     train, test = (
-        Images({name: array[part] for name, array in images.arrays.items()}, images.levels)
-        for part in (slice(boundary), slice(boundary, None))
+        Images(
+            {name: _stretch(array, *part) for name, array in images.arrays.items()}, images.levels
+        )
+        for part in ((0, boundary), (boundary, images.num_examples))
     )
     return train, test
+
+
+def _stretch(array: Any, start: int, stop: int) -> Any:
+    return array[start:stop] if isinstance(array, np.ndarray) else Part(array, start, stop)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxgen.data.images.dataset import Images
 from jaxgen.data.images.pictures import Pictures
 from jaxgen.data.lazy import Chosen
-from jaxgen.data.reading import plain_errors
+from jaxgen.data.reading import listing, plain_errors
 from jaxgen.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -37,12 +37,6 @@ class Folder:
     def _read(self, index: int) -> bytes:
         with plain_errors(self.files[index]):
             return self.files[index].read_bytes()
-
-
-def listing(files: list[Path]) -> list[tuple[str, int, int]]:
-    """Name, bytes and time of each file."""
-    stats = ((file, file.stat()) for file in files)
-    return [(f"{f.parent.name}/{f.name}", stat.st_size, stat.st_mtime_ns) for f, stat in stats]
 
 
 def image_folder(folder: Path) -> tuple[Folder, Folder | None]:

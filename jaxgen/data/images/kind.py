@@ -10,6 +10,7 @@ from jaxgen.data.images.digits import digits
 from jaxgen.data.images.folder import Folder, every_tenth, image_folder
 from jaxgen.data.images.idx import fashion_mnist, idx_folder
 from jaxgen.data.images.npz import npz_file
+from jaxgen.data.images.parquet import Rows, parquet_images
 from jaxgen.data.images.records import Records, array_records
 from jaxgen.data.images.tfds import tfds_images
 from jaxgen.data.kind import Data, Kind, Source, whole
@@ -51,14 +52,17 @@ class ImageSpec:
 
 
 def image_data(
-    train: Images | Folder | Records, test: Images | Folder | None, *, resize: int | None = None
+    train: Images | Folder | Records | Rows,
+    test: Images | Folder | None,
+    *,
+    resize: int | None = None,
 ) -> Data:
     """The data of two splits of images, and the spec that both share.
 
     Raises UserError where pictures cannot be decoded or differ in size, and where there is nothing to
     decode and so to resize.
     """
-    if isinstance(train, Folder | Records):
+    if isinstance(train, Folder | Records | Rows):
         seen, other = (
             train.images(resize),
             test.images(resize) if isinstance(test, Folder) else None,
@@ -89,6 +93,7 @@ KIND = Kind(
         "folder": Source(lambda folder: image_folder(as_path(folder)), "DIR"),
         "idx": Source(lambda folder: idx_folder(as_path(folder)), "DIR"),
         "npz": Source(lambda file: npz_file(as_path(file)), "FILE"),
+        "parquet": Source(parquet_images, "FILE#COLUMN"),
         "tfds": Source(tfds_images, "NAME"),
     },
     image_data,

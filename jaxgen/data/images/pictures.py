@@ -190,9 +190,9 @@ class _Store:
             return
         self._known[index] = mark
 
-    def __del__(self):
+    def __del__(self, close: Callable = os.close):  # `os` may have gone when the interpreter ends
         for descriptor in (self._rows, self._marks):
-            os.close(descriptor)
+            close(descriptor)
 
 
 def _checksum(content: bytes) -> int:

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from jaxgen.data.images.dataset import Images
-from jaxgen.data.images.folder import listing
 from jaxgen.data.images.pictures import Pictures
 from jaxgen.data.progress import printed
+from jaxgen.data.reading import listing
 from jaxgen.errors import UserError
 
 IMAGE, LABEL = ("image", "image/encoded"), "label"
@@ -33,6 +33,11 @@ class Records:
     files: list[Path]
     source: Any  # of array_record, which reads records by number
     lock: threading.Lock
+
+    @property
+    def are_pictures(self) -> bool:
+        """Whether the first record holds an encoded picture: a tensor's bytes are none."""
+        return self._picture(0).startswith(PICTURES)
 
     def images(self, resize: int | None) -> Images:
         """The pictures, decoded as they are needed, and their labels, which are read at once."""

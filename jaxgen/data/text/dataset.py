@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxgen.data.datasets import Dataset, spread
+from jaxgen.data.progress import judging
 from jaxgen.errors import UserError
 
 JUDGED_TOKENS = 2**17
@@ -25,6 +26,7 @@ class Tokens(Dataset):
         cannot be had back from them (words). A loss in nats per token, times n / num_characters,
         is in nats per character, which compares tokenizers fairly.
       judged: how many of the windows side by side `side_by_side` takes; None: all.
+      ends_by: the id of `<EOS>`, where windows learn of one document alone, see `_within`; None: of all.
       tells_start: batches say at which token each window starts, for a model that carries a state.
 
     Raises:
@@ -36,6 +38,7 @@ class Tokens(Dataset):
     num_characters: int | None
     judged: int | None = None
     tells_start: bool = False
+    ends_by: int | None = None
 
     def __post_init__(self):
         num_tokens = len(self.arrays["tokens"])
@@ -79,8 +82,9 @@ class Tokens(Dataset):
         Of a part, if one is to be judged, the windows lie at equal distances.
         """
         count = self.judged or self.num_windows
-        windows = spread(count, self.num_windows)
+        windows, tell = spread(count, self.num_windows), judging()
         for first in range(0, count, size):
+            tell(first / count)
             yield self._windows(windows[first : first + size], size)
 
     def in_stretches(self, size: int) -> Iterator[dict[str, np.ndarray]]:
@@ -90,7 +94,9 @@ class Tokens(Dataset):
         """
         stretch = -(-self.num_windows // size)
         steps = max(1, self.judged // size) if self.judged else stretch
+        tell = judging()
         for step in range(steps):
+            tell(step / steps)
             yield self._windows(np.arange(size) * stretch + step, size)
 
     def _windows(self, windows: np.ndarray, size: int) -> dict[str, np.ndarray]:
@@ -100,7 +106,7 @@ class Tokens(Dataset):
         starts[: len(windows)] = np.minimum(windows * self.seq_len, last)
         places = starts[:, None] + np.arange(self.seq_len + 1)
         read = tokens[np.minimum(places, last)].astype(np.int32)
-        counted = places[:, 1:] <= last
+        counted = (places[:, 1:] <= last) & (self._within(read[:, :-1]) > 0)
         # Zeros behind the end, in inputs and targets.
         return {
             "tokens": np.where(places[:, :-1] < last, read[:, :-1], 0),
@@ -115,7 +121,22 @@ class Tokens(Dataset):
         return rows | {"start": indices} if self.tells_start else rows
 
     def finish(self, rows: Mapping[str, Any]) -> dict[str, Any]:
-        """`tokens` int32 [B, T], `targets` [B, T] one later, and `start` as it is."""
+        """`tokens` int32 [B, T], `targets` [B, T] one later, and `start` as it is.
+
+        Of documents apart, `weights` [B, T] too: 0 where a target is not learnt.
+        """
         windows = rows["windows"].astype(np.int32)
         batch = {"tokens": windows[:, :-1], "targets": windows[:, 1:]}
+        if self.ends_by is not None:
+            batch["weights"] = self._within(batch["tokens"])
         return batch | {"start": rows["start"]} if self.tells_start else batch
+
+    def _within(self, tokens: Any) -> Any:
+        """float32 [B, T], 1 where no document has ended between a window's first token and this one.
+
+        The end itself is a target; one that the window begins with stands for the beginning of the next.
+        """
+        if self.ends_by is None:
+            return np.ones(tokens.shape, np.float32)
+        ends = tokens == self.ends_by
+        return (ends.cumsum(axis=1) - ends[:, :1] == 0).astype(np.float32)

@@ -9,7 +9,9 @@ from jaxgen.data.kind import Data, Kind, Source, whole
 from jaxgen.data.reading import as_path
 from jaxgen.data.text.bpe import gpt2_tokenizer, train_bpe
 from jaxgen.data.text.dataset import Tokens
-from jaxgen.data.text.files import python_reference, shakespeare, text_file
+from jaxgen.data.text.documents import Documents, documents_of, encoded, with_end
+from jaxgen.data.text.files import held_out_tenth, python_reference, shakespeare, text_file
+from jaxgen.data.text.parquet import parquet_text
 from jaxgen.data.text.prepared import cached_tokens
 from jaxgen.data.text.streams import Stretch
 from jaxgen.data.text.synthetic import Ids, hidden_markov, random_tokens
@@ -57,20 +59,27 @@ class TextSpec:
 
 
 def text_data(
-    train: str | Ids | Path | Stretch,
-    test: str | Ids | Path | Stretch,
+    train: str | Ids | Path | Stretch | Documents,
+    test: str | Ids | Path | Stretch | Documents | None,
     *,
     tokenizer: str = "characters",
     seq_len: int | None = None,
     vocab_size: int | None = None,
+    documents: str = "joined",
+    separator: str = "\n\n",
 ) -> Data:
     """The tokens of two parts of a text, and the tokenizer made for it; tokens stay as they are.
 
-    Raises UserError where the tokenizer is not known, seq_len is not given, the text too short, or a
-    vocab_size is given for what has a vocabulary of its own.
+    `documents`: joined, marked or apart, as `jaxgen.data.text.documents` has it; those of a text are
+    what lies between the separators. Raises UserError where the tokenizer is not known, seq_len is not
+    given, the text too short, or a vocab_size is given for what has a vocabulary of its own.
     """
     if seq_len is None:
         raise UserError("A text needs a sequence length: set seq_len.")
+    if documents != "joined" and not isinstance(train, str | Documents):
+        raise UserError(
+            f"--documents {documents} is for texts that are read whole, up to 16 MB: leave it out."
+        )
     if isinstance(train, Path):
         return _from_files(*token_parts(train, vocab_size), seq_len)
     if vocab_size is not None:
@@ -81,12 +90,41 @@ def text_data(
         spec = TextSpec(NumberTokenizer(train.vocab_size), int(train.tokens[0]))
         seen, held_out = (Tokens({"tokens": part.tokens}, seq_len, None) for part in (train, test))
         return Data(seen, held_out, spec)
+    if documents != "joined":
+        return _of_documents(train, test, tokenizer, seq_len, documents == "apart", separator)
+    if isinstance(train, Documents):
+        held_out = test.joined() if isinstance(test, Documents) else None
+        text = train.joined()
+        train, test = held_out_tenth(text) if held_out is None else (text, held_out)
     assert isinstance(train, str) and isinstance(test, str), "a source gives two parts of one kind"
     made = _make_tokenizer(tokenizer, train, test)
     lossy = isinstance(made, WordTokenizer)
     seen, held_out = (
         Tokens({"tokens": made.encode(text)}, seq_len, None if lossy else len(text))
         for text in (train, test)
+    )
+    return Data(seen, held_out, TextSpec(made, first_token=int(seen.arrays["tokens"][0])))
+
+
+def _of_documents(
+    train: Any, test: Any, tokenizer: str, seq_len: int, apart: bool, separator: str
+) -> Data:
+    """The data of documents with `<EOS>` behind each."""
+    if isinstance(train, Documents):
+        parts = train.split() if test is None else (train, test)
+    else:
+        parts = tuple(documents_of(part, separator) for part in (train, test))
+    made = _make_tokenizer(tokenizer, *("".join(part.texts) for part in parts))
+    made, end = with_end(made)
+    lossy = isinstance(made, WordTokenizer)
+    seen, held_out = (
+        Tokens(
+            {"tokens": encoded(part, made, end)},
+            seq_len,
+            None if lossy else sum(len(text) + 1 for text in part.texts),  # an end is one too
+            ends_by=end if apart else None,
+        )
+        for part in parts
     )
     return Data(seen, held_out, TextSpec(made, first_token=int(seen.arrays["tokens"][0])))
 
@@ -123,6 +161,7 @@ def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
 KIND = Kind(
     {
         "hidden-markov": Source(hidden_markov, "SIZE"),
+        "parquet": Source(parquet_text, "FILE#COLUMN"),
         "python-reference": Source(lambda _: python_reference()),
         "random-tokens": Source(random_tokens, "SIZE"),
         "shakespeare": Source(lambda _: shakespeare()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jaxgen.errors import UserError, check
 from jaxgen.families.base import Experiment, FromRun, Trained
@@ -34,6 +34,11 @@ class Language(Experiment):
     gpt2:FOLDER reads GPT-2's vocab.bpe and encoder.json."""
     vocab_size: int | None = None
     """V of a token file that does not tell it; None: GPT-2's 50,257."""
+    documents: Literal["joined", "marked", "apart"] = "joined"
+    """Of a text with several: nothing between them; <EOS> behind each; or, besides, a window learns of
+    the document that it begins in alone."""
+    separator: str = "\n\n"
+    """What lies between two documents of a text; rows of a table are documents without it."""
     stateful: bool = False
     """Read the text in order, each window from the state that the one before has left; for a recurrent
     model."""
@@ -57,6 +62,10 @@ class Language(Experiment):
         )  # fmt: skip
         if self.stateful and not self.model.recurrent:
             raise UserError("--stateful needs a model with a state to carry: leave it out.")
+        if self.stateful and self.documents == "apart":
+            raise UserError(
+                "--stateful reads one document after the other: give --documents marked."
+            )
         if self.lora.rank and (self.stateful or not self.start.run):
             raise UserError(
                 "--lora.rank corrects a trained model without a state: name it by --start.run, or leave "
@@ -76,6 +85,7 @@ class Language(Experiment):
         data = load(
             self.data, kind="text",
             tokenizer=self.tokenizer, seq_len=self.seq_len, vocab_size=self.vocab_size,
+            documents=self.documents, separator=self.separator,
         )  # fmt: skip
         train: Any = data.train
         return replace(data, train=replace(train, tells_start=True)) if self.stateful else data
