@@ -24,15 +24,16 @@ WAVES = 16
 
 
 class NoiseEmbedding(nn.Module):
-    """Eq. (1): λ of each example as `size` features."""
+    """Eq. (1): λ of each example, or several numbers of its kind, as `size` features."""
 
     size: int
 
     @nn.compact
-    def __call__(self, log_snr: Float[Array, " B"]) -> Float[Array, "B D"]:
-        """Features of each λ."""
+    def __call__(self, log_snr: Float[Array, "B *K"]) -> Float[Array, "B D"]:
+        """Features of each λ, or of the K numbers that belong together."""
         frequencies = 2 * math.pi / jnp.geomspace(2.0, 100.0, WAVES)
-        angles = log_snr[:, None] * frequencies[None]
+        told = log_snr.reshape(log_snr.shape[0], -1, 1)
+        angles = (told * frequencies[None, None]).reshape(log_snr.shape[0], -1)
         waves = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
         hidden = jax.nn.silu(nn.Dense(self.size, name="in")(waves))
         return nn.Dense(self.size, name="out")(hidden)

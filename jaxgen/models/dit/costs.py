@@ -19,14 +19,23 @@ from jaxgen.models.dit.config import DiTConfig
 
 
 def dit_rows(
-    config: DiTConfig, *, batch_size: int, shape: tuple[int, ...], num_classes: int, outputs: int
+    config: DiTConfig,
+    *,
+    batch_size: int,
+    shape: tuple[int, ...],
+    num_classes: int,
+    outputs: int,
+    told: int = 1,
 ) -> list[Row]:
-    """Forward and backward; num_classes is 0 where the model is not told the class."""
+    """Forward and backward; num_classes is 0 where the model is not told the class.
+
+    told: λ alone, or so many numbers of its kind.
+    """
     height, width, channels = shape
     P, D = config.patch_size, config.model_size
     T, U = (height // P) * (width // P), P * P * channels
     sizes = {
-        "B": batch_size, "T": T, "S": T, "U": U, "O": U * outputs, "Y": WAVES,
+        "B": batch_size, "T": T, "S": T, "U": U, "O": U * outputs, "Y": WAVES * told,
         "L": config.num_layers, "N": config.num_heads, "H": config.head_size, "D": D, "G": D,
         "F": config.hidden_size, "M": 6 * D, "E": 2 * D, "C": num_classes + 1,
     }  # fmt: skip

@@ -60,7 +60,7 @@ class DiT(nn.Module):
     def __call__(
         self,
         z: Float[Array, "B X"],
-        log_snr: Float[Array, " B"],
+        log_snr: Float[Array, "B *K"],
         label: Int[Array, " B"] | None = None,
     ) -> Float[Array, "B X"] | Float[Array, "B X V"]:
         """(B, X) for one output, else (B, X, outputs); label num_classes is no class."""

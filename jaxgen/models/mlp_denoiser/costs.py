@@ -24,11 +24,15 @@ def denoiser_rows(
     shape: tuple[int, ...],
     num_classes: int,
     outputs: int,
+    told: int = 1,
 ) -> list[Row]:
-    """Forward and backward; num_classes is 0 where the model is not told the class."""
+    """Forward and backward; num_classes is 0 where the model is not told the class.
+
+    told: λ alone, or so many numbers of its kind.
+    """
     size = math.prod(shape)
     sizes = {
-        "B": batch_size, "X": size, "I": size * (1 + 2 * config.waves), "Y": WAVES,
+        "B": batch_size, "X": size, "I": size * (1 + 2 * config.waves), "Y": WAVES * told,
         "L": config.num_layers, "D": config.model_size, "F": config.hidden_size,
         "G": config.model_size, "M": 2 * config.model_size,
         "O": size * outputs, "C": num_classes + 1,

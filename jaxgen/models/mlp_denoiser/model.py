@@ -29,7 +29,7 @@ class MLPDenoiser(nn.Module):
     def __call__(
         self,
         z: Float[Array, "B X"],
-        log_snr: Float[Array, " B"],
+        log_snr: Float[Array, "B *K"],
         label: Int[Array, " B"] | None = None,
         dropout_keys=None,
     ) -> Float[Array, "B X"] | Float[Array, "B X V"]:

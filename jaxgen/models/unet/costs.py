@@ -24,12 +24,21 @@ from jaxgen.models.unet.config import UNetConfig
 
 
 def unet_rows(
-    config: UNetConfig, *, batch_size: int, shape: tuple[int, ...], num_classes: int, outputs: int
+    config: UNetConfig,
+    *,
+    batch_size: int,
+    shape: tuple[int, ...],
+    num_classes: int,
+    outputs: int,
+    told: int = 1,
 ) -> list[Row]:
-    """Forward and backward; num_classes is 0 where the model is not told the class."""
+    """Forward and backward; num_classes is 0 where the model is not told the class.
+
+    told: λ alone, or so many numbers of its kind.
+    """
     E, N, last = config.embedding_size, config.num_heads, len(config.multiples) - 1
     sizes = {
-        "B": batch_size, "K": 3, "one": 1, "X": shape[2], "Z": shape[2] * outputs, "Y": WAVES,
+        "B": batch_size, "K": 3, "one": 1, "X": shape[2], "Z": shape[2] * outputs, "Y": WAVES * told,
         "G": E, "E": E, "C": num_classes + 1, "N": N, "Cin": config.channels,
         "I0": shape[0], "J0": shape[1],
     }  # fmt: skip

@@ -1,0 +1,29 @@
+"""One step from noise to a ring of eight narrow Gaussians."""
+
+from jaxgen.experiments.preset import Preset
+from jaxgen.families.mean_flow.config import MeanFlowSampling
+from jaxgen.families.mean_flow.family import PointMeanFlow
+from jaxgen.models.mlp_denoiser.config import MLPDenoiserConfig
+from jaxgen.training.config import OptimizerConfig
+
+PRESET = Preset(
+    summary="A mean flow: points on a ring of eight Gaussians in one step from noise.",
+    papers=("Geng et al. 2025 (MeanFlow)", "Lin et al. 2018, PacGAN (data, metrics)"),
+    notes="One evaluation of the network a sample, where diffusion-ring takes 39; --sampling.num-steps "
+    "takes more.",
+    minutes=2.0,
+    experiment=PointMeanFlow(
+        steps=8000,
+        batch_size=512,
+        judge_samples=2500,
+        judge_examples=2500,
+        power=0.5,
+        model=MLPDenoiserConfig(num_layers=3, model_size=128, hidden_size=128, waves=4),
+        optimizer=OptimizerConfig(learning_rate=2e-3, schedule="cosine", decay_steps=8000),
+        ema_decay=0.998,
+        sampling=MeanFlowSampling(count=2500),
+        log_every=500,
+        checkpoint_every=4000,
+        eval_every=4000,
+    ),
+)
