@@ -1,7 +1,8 @@
-"""`python -m benchmarks language`: counting, GRU and GPT beside each other, and what each change brought.
+"""`python -m benchmarks language`: counting, GRU and GPT side by side, and what each change brought.
 
 The changes lead from `gpt-shakespeare-classic` to `gpt-shakespeare`, one behind the other, on the same
-tokens. Each is trained once for each seed and judged once, on the held-out tenth: nothing is chosen by it.
+tokens. Each is trained once for each seed and judged once, on the held-out tenth; nothing is chosen
+by it.
 """
 
 import json
@@ -119,8 +120,8 @@ def _known(options: Options) -> dict[str, Any]:
     values = json.loads(options.output.read_text(encoding="utf-8"))
     if values["steps"] != options.steps:
         raise UserError(
-            f"{options.output} is of runs of {values['steps']} steps, not of {options.steps}: give another "
-            "--output."
+            f"{options.output} is of runs of {values['steps']} steps, not of {options.steps}: give "
+            "another --output."
         )
     return values
 
@@ -137,8 +138,8 @@ def markdown(values: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
         "# Characters of Shakespeare",
         "",
         "Nats a character of the last tenth, 111,540 characters, each predicted once. Made by",
-        "`python -m benchmarks language`; the presets' figures are those of quality.json, at 2,000 steps of 768",
-        "tokens. Counting sees all of the training text, interpolated by Witten and Bell's rule.",
+        "`python -m benchmarks language`; the presets' figures are those of quality.json, at 2,000 steps of",
+        "768 tokens. Counting sees all of the training text, interpolated by Witten and Bell's rule.",
         "",
         "| model | nats | bits | seeds |",
         "| --- | --: | --: | --- |",
@@ -158,8 +159,9 @@ def markdown(values: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
         "",
         "## What each change brought",
         "",
-        f"From `{CLASSIC}` to `{MODERN}`, each with all above it, {values['steps']} steps, whose schedule ends there.",
-        "Judged on the same tenth, once each; nothing was chosen by it.",
+        f"From `{CLASSIC}` to `{MODERN}`, each with all above it, {values['steps']} steps, "
+        "whose schedule ends",
+        "there. Judged on the same tenth, once each; nothing was chosen by it.",
         "",
         "| change | parameters | nats | less by | seeds |",
         "| --- | --: | --: | --: | --- |",

@@ -89,8 +89,8 @@ def require_torch() -> None:
         or importlib.util.find_spec("transformers") is None
     ):
         raise UserError(
-            "The peers are written in PyTorch, one with transformers, and these are not installed: install "
-            "the extra by pip install 'jaxgen[peers]'."
+            "The peers are written in PyTorch and transformers, which are not installed: install the "
+            "extra by pip install 'jaxgen[peers]'."
         )
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
@@ -152,8 +152,8 @@ def markdown(values: Mapping[str, Any]) -> str:
         f"{values['date']}, {where['processor']}, {values['threads']} threads on each side, load "
         f"{where['load']}, allocator {tuned}; jax {which['jax']}, torch {which['torch']}.",
         "",
-        "Milliseconds a step (drawing: a token of each text), median (quartiles); speed is ours in that of "
-        "PyTorch's faster side.",
+        "Milliseconds a step (of drawing: a token of each text), median (quartiles); speed is ours in that "
+        "of PyTorch's faster side.",
         "",
         "| case | GFLOP | ours | eager | compiled | speed | losses differ, first, later "
         "| matmul GFLOP/s, before, after | |",

@@ -123,7 +123,7 @@ class Theirs:
 
 
 def random_params(model: Any) -> Any:
-    """Norms' scales are 1, all else is ten times as large as at a beginning, whose texts repeat a token."""
+    """Norms' scales are 1, all else is ten times what it begins with, when texts repeat one token."""
     start = jnp.zeros((1, 1), jnp.int32)
     shapes = jax.eval_shape(model.init, jax.random.key(0), start)["params"]
     rng = np.random.default_rng(0)

@@ -1,7 +1,7 @@
 """The GRU's peer, as one writes it in PyTorch: an embedding, torch's own GRU, a linear head.
 
-Cho et al. 2014, eqs. (5) to (8), https://arxiv.org/abs/1406.1078, in the form that torch.nn.GRU computes,
-which is ours (`jaxgen.equations.recurrent`).
+Cho et al. 2014, eqs. (5) to (8), https://arxiv.org/abs/1406.1078, in the form that torch.nn.GRU
+computes, which is ours (`jaxgen.equations.recurrent`).
 """
 
 import numpy as np

@@ -354,8 +354,8 @@ def one_thread():
 def test_losses_agree_at_first_and_after_five_updates(case, one_thread):
     """The same parameters, batches and draws; gpt-large is gpt-small's code at a size of seconds.
 
-    What is left after five updates is held against the case's tolerance by `check`. A head of zeros gives
-    each token the same nats, whose roundings add up where those of different ones cancel: 3e-6.
+    What is left after five updates is held against the case's tolerance by `check`. A head of zeros
+    gives each token the same nats, whose roundings add up where those of different ones cancel: 3e-6.
     """
     (family, _) = command.find_cases(case)[0]
     from benchmarks.peers import side_by_side

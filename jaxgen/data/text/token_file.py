@@ -19,6 +19,8 @@ from jaxgen.data.progress import Tell
 from jaxgen.data.reading import plain_errors
 from jaxgen.data.text.streams import Stretch, chunks
 from jaxgen.data.text.tokenizers import (
+    ByteTokenizer,
+    CharacterTokenizer,
     NumberTokenizer,
     Tokenizer,
     WordTokenizer,
@@ -223,11 +225,13 @@ def _encoded(
     stretches: list[Stretch], tokenizer: Tokenizer, eos: bool, place: Place
 ) -> Iterator[tuple[Place, np.ndarray]]:
     """The tokens from a place on, and the place after them."""
-    words = isinstance(tokenizer, WordTokenizer)
+    any_cut = isinstance(tokenizer, CharacterTokenizer | ByteTokenizer)
     for number in range(place.text, len(stretches)):
         stretch = stretches[number]
         begin = place.byte if number == place.text else 0
-        for text, end in chunks(stretch._replace(start=stretch.start + begin), at_space=words):
+        for text, end in chunks(
+            stretch._replace(start=stretch.start + begin), at_space=not any_cut
+        ):
             tokens = tokenizer.encode(text)
             last = end == stretch.stop
             if last and eos:
