@@ -79,8 +79,7 @@ def language(args: list[str]) -> None:
     for name in options.changes or tuple(CHANGES):
         for seed in options.seeds:
             print(f"training {name}, seed {seed} ...", file=sys.stderr, flush=True)
-            found = reach(name, replace(forms[name], seed=seed))
-            found["parameters"] = forms[name].costs(forms[name].load().spec).parameters
+            found = trained(name, replace(forms[name], seed=seed))
             values["changes"].setdefault(name, {})[str(seed)] = found
             _write(options.output, values)
     _write(options.output, values)
@@ -99,6 +98,12 @@ def stages(steps: int) -> dict[str, Language]:
         }
         experiment = found[name] = replace(experiment, **changed)
     return found
+
+
+def trained(name: str, experiment: Language) -> dict[str, Any]:
+    """What a run reaches, and how many parameters it has."""
+    parameters = experiment.costs(experiment.load().spec).parameters
+    return reach(name, experiment) | {"parameters": parameters}
 
 
 def counted_nats() -> dict[str, float]:
@@ -137,9 +142,9 @@ def markdown(values: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
     lines = [
         "# Characters of Shakespeare",
         "",
-        "Nats a character of the last tenth, 111,540 characters, each predicted once. Made by",
-        "`python -m benchmarks language`; the presets' figures are those of quality.json, at 2,000 steps of",
-        "768 tokens. Counting sees all of the training text, interpolated by Witten and Bell's rule.",
+        "Nats a character of the last tenth, 111,540 characters, each predicted once. Made by `python -m",
+        "benchmarks language`; the presets' figures are those of quality.json, at 2,000 steps of 768 tokens.",
+        "Counting sees all of the training text, interpolated by Witten and Bell's rule.",
         "",
         "| model | nats | bits | seeds |",
         "| --- | --: | --: | --- |",
@@ -159,9 +164,8 @@ def markdown(values: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
         "",
         "## What each change brought",
         "",
-        f"From `{CLASSIC}` to `{MODERN}`, each with all above it, {values['steps']} steps, "
-        "whose schedule ends",
-        "there. Judged on the same tenth, once each; nothing was chosen by it.",
+        f"From `{CLASSIC}` to `{MODERN}`, each with all above it, at {values['steps']} steps, where",
+        "its schedule ends. Judged on the same tenth, once each; nothing was chosen by it.",
         "",
         "| change | parameters | nats | less by | seeds |",
         "| --- | --: | --: | --: | --- |",

@@ -152,8 +152,8 @@ def markdown(values: Mapping[str, Any]) -> str:
         f"{values['date']}, {where['processor']}, {values['threads']} threads on each side, load "
         f"{where['load']}, allocator {tuned}; jax {which['jax']}, torch {which['torch']}.",
         "",
-        "Milliseconds a step (of drawing: a token of each text), median (quartiles); speed is ours in that "
-        "of PyTorch's faster side.",
+        "Milliseconds a step (of drawing: a token of each text), median (quartiles); speed is ours in "
+        "that of PyTorch's faster side.",
         "",
         "| case | GFLOP | ours | eager | compiled | speed | losses differ, first, later "
         "| matmul GFLOP/s, before, after | |",
