@@ -110,8 +110,9 @@ def _begun(prepared: "Prepared", origin: Origin, root: Path, spec: Any) -> tuple
     here, there = (getattr(each, "tokenizer", None) for each in (spec, saved.spec))
     if origin.without is None and there is not None and here != there:
         raise UserError(
-            f"{saved.run.folder} has another vocabulary than this data gives, so that its tables' rows "
-            "stand for other tokens: leave them out by --init-without, or train both with --tokenizer bytes."
+            f"{saved.run.folder} has another vocabulary than this data gives, and its tables' rows "
+            "stand for other tokens: leave them out by --init-without, or train both on --tokenizer "
+            "bytes."
         )
     _, state = restore(saved.experiment, saved)
     begun, left_out = begun_with(

@@ -142,8 +142,9 @@ def markdown(values: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
     lines = [
         "# Characters of Shakespeare",
         "",
-        "Nats a character of the last tenth, 111,540 characters, each predicted once. Made by `python -m",
-        "benchmarks language`; the presets' figures are those of quality.json, at 2,000 steps of 768 tokens.",
+        "Nats a character of the last tenth, 111,540 characters, each predicted once. Made by",
+        "`python -m benchmarks language`; the presets' figures are quality.json's, at 2,000 steps of",
+        "768 tokens.",
         "Counting sees all of the training text, interpolated by Witten and Bell's rule.",
         "",
         "| model | nats | bits | seeds |",

@@ -20,7 +20,9 @@ from jaxgen.families.language.decoding import Drawn, Settings, draw_tokens
 from jaxgen.models.gpt.config import GPTConfig
 from jaxgen.models.gpt.exchange import PREFIX, to_tensors
 
-VOCABULARY, PROMPT, NEW = 65, 16, 48
+VOCABULARY = 65
+PROMPT = 16  # tokens that are given
+NEW = 48  # tokens that are drawn
 MODEL = GPTConfig(max_seq_len=PROMPT + NEW)  # the size of `gpt-shakespeare-classic`
 GREEDY = Settings(temperature=0.0)
 TOLERANCE = 1e-4

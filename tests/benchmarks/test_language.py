@@ -1,7 +1,8 @@
-"""What each change to the GPT of Shakespeare brought: the chain, the tables, what the command refuses."""
+"""What each change to the GPT of Shakespeare brought: chain, tables, what the command refuses."""
 
 import json
 from dataclasses import fields
+from itertools import pairwise
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_the_changes_lead_from_one_preset_to_the_other():
     for name, preset in (("classic", language.CLASSIC), ("optimiser", language.MODERN)):
         assert different(forms[name], find_preset(preset).experiment) == {"eval_every"}
     names = list(forms)
-    for before, name in zip(names, names[1:], strict=False):
+    for before, name in pairwise(names):
         parts = language.CHANGES[name][1]
         assert different(forms[before], forms[name]) == set(parts)
         for part, new in parts.items():

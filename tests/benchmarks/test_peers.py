@@ -151,7 +151,7 @@ def test_without_the_systems_word_the_share_is_not_known(monkeypatch, tmp_path):
 BAD_INPUT = {
     "unknown": (
         "gtp",
-        r"no peer 'gtp'; did you mean .*\? \(known are gan, gan-digits, gan-document, gpt, .*, all\).$",
+        r"no peer 'gtp'; did you mean .*\? \(known are decoding, decode-1, decode-16, gan, .*, all\).$",
     ),
     "flag": ("vae --burst 3", "no field --burst: did you mean --bursts?"),
     "bursts": ("vae --bursts 1", "--bursts is 1: give 2 or more."),
