@@ -209,7 +209,9 @@ def test_xla_counts_one_time_of_a_gru_and_no_other_difference_is_left(step_of, t
     B, T, H = 31, 20, 67
     gru = find_preset("gru-shakespeare").experiment
     sizes = {"batch_size": B, "seq_len": T, "model": GRUConfig(41, H)}
-    step = step_of(replace(gru, **sizes, optimizer=OptimizerConfig(), stateful=False), text_spec(53))
+    step = step_of(
+        replace(gru, **sizes, optimizer=OptimizerConfig(), stateful=False), text_spec(53)
+    )
     walked = assert_equal(step)
     (gates,) = (row.flops() for row in step.table.rows if row.name == "gates")
     in_loops = 2 * (2 * B * T * H * 3 * H) + gates

@@ -148,7 +148,7 @@ def write_tokens(
     eos: bool = False,
     tell: Tell = lambda share: None,
 ) -> None:
-    """Make a token file of texts, a piece at a time; with `eos` each of them ends by <EOS>.
+    """Make a token file of texts, a piece at a time; with `eos` each of them ends by its end of text.
 
     What a killed process has left is gone on with, if the texts and the tokenizer are the same.
     """
@@ -235,12 +235,23 @@ def _encoded(
             tokens = tokenizer.encode(text)
             last = end == stretch.stop
             if last and eos:
-                tokens = np.append(tokens, WordTokenizer.EOS)
+                tokens = np.append(tokens, end_of_text(tokenizer))
             place = Place(
                 number + last, 0 if last else end - stretch.start,
                 place.count + len(tokens), place.characters + len(text),
             )  # fmt: skip
             yield place, tokens
+
+
+def end_of_text(tokenizer: Tokenizer) -> int:
+    """The id of the special token that ends a document.
+
+    Raises ValueError where there is none.
+    """
+    for name in ("<EOS>", "<|endoftext|>"):
+        if name in tokenizer.specials:
+            return tokenizer.specials[name]
+    raise ValueError(f"{tokenizer.name} has no end of text")
 
 
 def _left(note: Path, draft: Path, job: Mapping[str, Any]) -> Place:

@@ -134,7 +134,16 @@ def test_texts_become_tokens_by_the_command(tmp_path, text, capsys):
     assert found.tokenizer == words and np.asarray(found.tokens).tolist() == expected
     data = load(f"tokens:{out}", kind="text", seq_len=2)
     assert data.spec.tokenizer == words and data.train.num_characters is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    out.unlink()
+    folder = gpt2_files(tmp_path / "gpt2")
+    name = f"gpt2:{folder}"
+    tokenize([str(text), str(other), "--out", str(out), "--tokenizer", name, "--eos"])
+    gpt2 = bpe.gpt2_tokenizer(folder)
+    expected = [*gpt2.encode(TEXT), 258, *gpt2.encode(other.read_text()), 258]
+    assert np.asarray(open_tokens(out).tokens).tolist() == expected
+    fails(lambda: tokenize([str(text), "--out", "x", "--eos"]), "bytes has no end of text; choose")
+    fails(lambda: tokenize([str(text), "--out", "x", "--tokenizer", "byte"]), "did you mean bytes")
+    assert sorted(path.name for path in tmp_path.iterdir() if path != folder) == [
         "both.tokens",
         "other.txt",
         "text.txt",
