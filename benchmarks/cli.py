@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.aot.command import aot, scaling
 from benchmarks.ledger.costs import print_costs
 from benchmarks.ledger.dearest import dearest
+from benchmarks.ledger.language import language
 from benchmarks.ledger.quality import results
 from benchmarks.output import MEASURED, check_output
 from benchmarks.peers.command import peers
@@ -21,11 +22,11 @@ from jaxgen.suggest import did_you_mean
 
 COMMANDS = {
     "costs": print_costs, "dearest": dearest, "results": results, "aot": aot, "scaling": scaling,
-    "peers": peers,
+    "peers": peers, "language": language,
 }  # fmt: skip
 """What reads its own arguments: costs prints tables, dearest where a step's time goes, results trains
 presets to their end, aot and scaling compile for chips that are not there, peers times PyTorch's steps
-beside ours."""
+beside ours, language says what each change to a GPT brought."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def _usage() -> str:
         "usage: python -m benchmarks NAME ... [--json FILE] [--no-sweeps] [--short]\n"
         "       python -m benchmarks --compare A.json B.json\n"
         "       python -m benchmarks results [NAME ...] [--seeds 0 1 2]\n"
+        "       python -m benchmarks language [--changes NAME ...] [--help]\n"
         "       python -m benchmarks costs EXPERIMENT | EQUATION [--help]\n"
         "       python -m benchmarks dearest EXPERIMENT [--count N]\n"
         "       python -m benchmarks aot EXPERIMENT --topology v5e:4x4 [--help]\n"

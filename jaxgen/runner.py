@@ -75,7 +75,7 @@ def start(
     values, begun = to_json(experiment), None
     spec = data.spec.to_json() | {"content": content(data)}
     if origin is not None:
-        prepared, begun = _begun(prepared, origin, root)
+        prepared, begun = _begun(prepared, origin, root, data.spec)
     done_by_main(lambda: create_run(root, name, experiment_name, values, spec, begun))
     with _writing(run):
         if begun:  # kept, since a run that is resumed before its first checkpoint could not tell
@@ -105,9 +105,16 @@ def resume(
     return saved.run
 
 
-def _begun(prepared: Prepared, origin: Origin, root: Path) -> tuple[Prepared, dict]:
+def _begun(prepared: Prepared, origin: Origin, root: Path, spec: Any) -> tuple[Prepared, dict]:
     """(what is prepared, with another run's weights; what origin.json says of them)."""
     saved = load_run(run_path(root, origin.run))
+    here, there = (getattr(each, "tokenizer", None) for each in (spec, saved.spec))
+    if origin.without is None and there is not None and here != there:
+        raise UserError(
+            f"{saved.run.folder} has another vocabulary than this data gives, and its tables' rows "
+            "stand for other tokens: leave them out by --init-without, or train both on --tokenizer "
+            "bytes."
+        )
     _, state = restore(saved.experiment, saved)
     begun, left_out = begun_with(
         prepared.state, state.weights, origin.without, str(saved.run.folder), prepared.plan

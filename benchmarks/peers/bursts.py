@@ -81,14 +81,16 @@ def speed(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
     return Spread.of([b / a for a, b in zip(ours, theirs, strict=True)])
 
 
-def compare(seconds: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+def compare(
+    seconds: Mapping[str, Sequence[float]], theirs: Sequence[str] = ("eager", "compiled")
+) -> dict[str, Any]:
     """What `interleave`'s times say of a side "ours".
 
-    Every side's Spread, which other side is the faster, by its median, and the Spread of our speed in
-    that one's.
+    Every side's Spread, which of theirs that were timed is the fastest, by its median, and the Spread of
+    our speed in that one's.
     """
     sides = {name: Spread.of(values) for name, values in seconds.items()}
-    faster = min((name for name in sides if name != "ours"), key=lambda name: sides[name].median)
+    faster = min((name for name in theirs if name in sides), key=lambda name: sides[name].median)
     return {
         "seconds": {name: asdict(side) for name, side in sides.items()},
         "faster": faster,

@@ -1,6 +1,5 @@
 """The command `python -m benchmarks peers NAME`: our step's speed in that of PyTorch's same step."""
 
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -9,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class Options:
-    """Time our real step and PyTorch's in turn, in one process, on two threads of the CPU."""
+    """Time our real steps and PyTorch's in turn, in one process, on two threads of the CPU."""
 
     bursts: int = 9
     """How often each side has its turn; medians and quartiles are over them."""
@@ -63,7 +63,7 @@ def peers(args: list[str]) -> None:
     values = {
         "schema": SCHEMA, "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
-        "versions": versions() | {"torch": importlib.metadata.version("torch")},
+        "versions": versions() | {name: version(name) for name in ("torch", "transformers")},
         "threads": THREADS, "allocator_tuned": tuned, "rows": rows,
     }  # fmt: skip
     report(values, options)
@@ -83,11 +83,14 @@ def _names() -> list[str]:
 
 
 def require_torch() -> None:
-    """Raise UserError where PyTorch, or the compiler that torch.compile starts, is not installed."""
-    if importlib.util.find_spec("torch") is None:
+    """Raise UserError where the extra, or the compiler that torch.compile starts, is not installed."""
+    if (
+        importlib.util.find_spec("torch") is None
+        or importlib.util.find_spec("transformers") is None
+    ):
         raise UserError(
-            "The peers are written in PyTorch, which is not installed: install the extra by "
-            "pip install 'jaxgen[peers]'."
+            "The peers are written in PyTorch and transformers, which are not installed: install the "
+            "extra by pip install 'jaxgen[peers]'."
         )
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
@@ -149,23 +152,26 @@ def markdown(values: Mapping[str, Any]) -> str:
         f"{values['date']}, {where['processor']}, {values['threads']} threads on each side, load "
         f"{where['load']}, allocator {tuned}; jax {which['jax']}, torch {which['torch']}.",
         "",
-        "Milliseconds a step, median (quartiles); speed is ours in that of PyTorch's faster side.",
+        "Milliseconds a step (of drawing: a token of each text), median (quartiles); speed is ours in "
+        "that of PyTorch's faster side.",
         "",
         "| case | GFLOP | ours | eager | compiled | speed | losses differ, first, later "
         "| matmul GFLOP/s, before, after | |",
         "| --- | --: | --: | --: | --: | --: | --: | --: | --- |",
     ]
     for row in values["rows"]:
-        seconds = [_spread(row["seconds"][side], 1e3) for side in ("ours", "eager", "compiled")]
+        times = {side: _spread(spread, 1e3) for side, spread in row["seconds"].items()}
+        seconds = [times.pop(side, "-") for side in ("ours", "eager", "compiled")]
         differ = f"{row['first_difference']:.0e}, {row['later_difference']:.0e}"
         matmul = "; ".join(
             f"{name} {each['before'] / 1e9:.0f}, {each['after'] / 1e9:.0f}"
             for name, each in row["matmul_flops_per_second"].items()
         )
-        mark = f"DISTURBED: {row['disturbed']}" if row["disturbed"] else ""
+        notes = [f"ours {side} {time}" for side, time in times.items()]
+        notes += [f"DISTURBED: {row['disturbed']}"] if row["disturbed"] else []
         cells = [
-            row["case"], f"{row['matmul_flops'] / 1e9:.2f}", *seconds, _spread(row["speed"], 1),
-            differ, matmul, mark,
+            row["case"], f"{row['matmul_flops'] / 1e9:.3g}", *seconds, _spread(row["speed"], 1),
+            differ, matmul, "; ".join(notes),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -41,24 +41,25 @@ def measure(
 
     Raises RuntimeError where a peer is not the same step: its losses differ from ours.
     """
-    ours, others = make_sides(family, case)
-    first, later = check(case, ours, others)
-    runs = {"ours": ours.run, **{side: other.run for side, other in others.items()}}
+    module = importlib.import_module(f"benchmarks.peers.{family}")
+    # What is no training step brings sides and a comparison of its own.
+    make, compared = getattr(module, "make_sides", None), getattr(module, "check", check)
+    ours, others = make(case) if make else make_sides(family, case)
+    first, later = compared(case, ours, others)
+    sides = {"ours": ours, **others}
+    runs = {name: side.run for name, side in sides.items()}
     for run in runs.values():
         run(2)  # what a first call compiles
     matmuls = make_matmuls()
     before, elsewhere = _rates(matmuls), Elsewhere(usable_cores())
-    steps = {
-        name: steps_in_burst(run, ours.size if name == "ours" else 1, seconds)
-        for name, run in runs.items()
-    }
+    steps = {name: steps_in_burst(run, sides[name].size, seconds) for name, run in runs.items()}
     times = interleave(runs, steps, bursts)
     share, after = elsewhere.share(), _rates(matmuls)
     ceilings = {name: Ceiling(before[name], after[name]) for name in matmuls}
     best |= {name: max(best.get(name, 0.0), ceiling.best) for name, ceiling in ceilings.items()}
     return {
         "case": case, "batch_size": ours.experiment.batch_size, "matmul_flops": ours.flops,
-        "steps_per_burst": steps, **compare(times),
+        "steps_per_burst": steps, **compare(times, tuple(SIDES)),
         "first_difference": first, "later_difference": later,
         "matmul_flops_per_second": {name: asdict(each) for name, each in ceilings.items()},
         "elsewhere": share, "disturbed": disturbance(ceilings, best, share),

@@ -22,6 +22,8 @@ Step = Callable[[Mapping[str, Tensor], Tensor, Noise], dict[str, Tensor]]
 class Theirs:
     """A peer in training, over our arrays in our order."""
 
+    size = 1  # steps that it takes at once
+
     def __init__(self, ours: Ours, step: Step):
         self._ours, self._step = ours, step
         # Tokens and classes index tables, for which torch wants 64 bits; grey levels stay bytes.
@@ -98,26 +100,39 @@ def parameter(array: np.ndarray) -> nn.Parameter:
 
 
 def make_update(
-    loss: Callable[..., Tensor], module: nn.Module, config: Any, *, compiled: bool
+    loss: Callable[..., Tensor],
+    module: nn.Module,
+    config: Any,
+    *,
+    compiled: bool,
+    hidden: Mapping[nn.Parameter, int] | None = None,
 ) -> Callable[..., Tensor]:
-    """`update(*args) -> loss(*args)`, after which `module` has followed its gradient by fused AdamW.
+    """`update(*args) -> loss(*args)`, after which `module` has followed its gradient.
 
-    `config` is our OptimizerConfig. torch.compile takes the loss and its gradient; the fused
-    optimiser is one call as it is.
+    By fused AdamW, or by Muon where the config has that. torch.compile takes the loss and its gradient;
+    the fused optimiser is one call as it is.
+
+    Args:
+      config: our OptimizerConfig.
+      hidden: Muon's parameters, and of how many matrices, one below the other, each is made.
     """
     loss = torch.compile(loss, dynamic=False) if compiled else loss
     parameters = list(module.parameters())
+    muon = (hidden or {}) if config.name == "muon" else {}
+    rest = [parameter for parameter in parameters if parameter not in muon]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(
         groups, config.learning_rate, (config.beta1, config.beta2), eps=1e-8, fused=True
     )
+    momenta = {parameter: torch.zeros_like(parameter) for parameter in muon}
     steps = itertools.count()
 
     def update(*args) -> Tensor:
         optimizer.zero_grad(set_to_none=True)
+        module.zero_grad(set_to_none=True)
         value = loss(*args)
         value.backward()
         if config.clip_norm is not None:
@@ -126,17 +141,50 @@ def make_update(
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
+        for parameter, pieces in muon.items():
+            follow_muon(parameter, momenta[parameter], pieces, rate, config)
         return value.detach()
 
     return update
 
 
+@torch.no_grad()
+def follow_muon(
+    parameter: nn.Parameter, momentum: Tensor, pieces: int, rate: float, config: Any
+) -> None:
+    """One step of Muon for the matrices of a parameter, whose momentum is changed in place.
+
+    Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/, with the size of Adam's update as in
+    Liu et al. 2025, eq. (4), https://arxiv.org/abs/2502.16982; in float32, as ours.
+    """
+    gradient = parameter.grad
+    momentum.mul_(config.momentum).add_(gradient)
+    ahead = gradient + config.momentum * momentum
+    directions = [
+        0.2 * max(piece.shape) ** 0.5 * orthogonalize(piece) for piece in ahead.chunk(pieces)
+    ]
+    parameter.mul_(1 - rate * config.weight_decay).sub_(torch.cat(directions), alpha=rate)
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Five Newton-Schulz steps from the matrix over its norm."""
+    x = matrix / matrix.norm().clamp_min(1e-7)
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T if tall else x
+
+
 def learning_rate(config: Any, step: int) -> float:
-    """Linear from 0 over the warm-up, then constant, or half a cosine down to its end."""
+    """Linear from 0 over the warm-up, then constant, a line to 0, or half a cosine down to its end."""
     if step < config.warmup_steps:
         return config.learning_rate * step / config.warmup_steps
     if config.schedule == "constant":
         return config.learning_rate
     done = (step - config.warmup_steps) / (config.decay_steps - config.warmup_steps)
+    if config.schedule == "linear":
+        return config.learning_rate * (1 - min(1.0, done))
     cosine, end = math.cos(math.pi * min(1.0, done)), config.end_fraction
     return config.learning_rate * (0.5 * (1 + end) + 0.5 * (1 - end) * cosine)

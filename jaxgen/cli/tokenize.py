@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
@@ -18,10 +17,11 @@ class TokenizeOptions:
     """UTF-8 files, each of which is one document."""
     out: Path
     """The file to write. What a killed call has left is gone on with."""
-    tokenizer: Literal["characters", "bytes", "words"] = "bytes"
-    """What a token is; characters and words make a vocabulary of all texts first."""
+    tokenizer: str = "bytes"
+    """What a token is: characters, bytes, words; bpe:SIZE; gpt2:FOLDER with GPT-2's vocab.bpe and
+    encoder.json. Characters, words and bpe make a vocabulary of all texts first."""
     eos: bool = False
-    """Put <EOS> behind each text; of the tokenizers only words has one."""
+    """Put the end of text behind each text: <EOS> of words, <|endoftext|> of gpt2."""
 
 
 def tokenize(args: list[str]) -> None:
@@ -29,8 +29,13 @@ def tokenize(args: list[str]) -> None:
     options = parse(TokenizeOptions, args, "jaxgen tokenize")
     if not options.texts:
         raise UserError("Name a text first: jaxgen tokenize TEXT... --out FILE.")
-    if options.eos and options.tokenizer != "words":
-        raise UserError(f"--eos: {options.tokenizer} have no <EOS>; choose --tokenizer words.")
+    from jaxgen.data.text.by_name import parts_of
+
+    kind, _ = parts_of(options.tokenizer)
+    if options.eos and kind not in ("words", "gpt2"):
+        raise UserError(
+            f"--eos: {options.tokenizer} has no end of text; choose --tokenizer words or gpt2:FOLDER."
+        )
     if options.out.exists():
         raise UserError(f"{options.out} exists: give another --out, or take it away first.")
     from jaxgen.data.progress import printed

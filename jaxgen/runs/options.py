@@ -61,8 +61,8 @@ class RunOptions:
     TensorBoard's profiler and ui.perfetto.dev open."""
 
     init_from: str | None = None
-    """Begin with the weights of another run of --runs, at its newest checkpoint; a run that is
-    resumed has its own."""
+    """Begin with a copy of the weights of another run of --runs, at its newest checkpoint; that run may
+    then go. (A language model also has --start.run, which it stands on, as LoRA needs.)"""
     init_without: str | None = None
     """A regular expression: leaves with such a path, as params/output, are not taken from there."""
 

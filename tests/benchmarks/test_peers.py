@@ -151,7 +151,7 @@ def test_without_the_systems_word_the_share_is_not_known(monkeypatch, tmp_path):
 BAD_INPUT = {
     "unknown": (
         "gtp",
-        r"no peer 'gtp'; did you mean .*\? \(known are gan, gan-digits, gan-document, gpt, .*, all\).$",
+        r"no peer 'gtp'; did you mean .*\? \(known are decoding, decode-1, decode-16, gan, .*, all\).$",
     ),
     "flag": ("vae --burst 3", "no field --burst: did you mean --bursts?"),
     "bursts": ("vae --bursts 1", "--bursts is 1: give 2 or more."),
@@ -212,8 +212,8 @@ def test_a_name_is_a_familys_a_cases_or_all():
     assert len(command.find_cases("all")) == sum(len(names) for names in FAMILIES.values())
 
 
-def row(case, disturbed):
-    times = {"ours": [0.001, 0.002], "eager": [0.004, 0.004], "compiled": [0.002, 0.003]}
+def row(case, disturbed, times=None):
+    times = times or {"ours": [0.001, 0.002], "eager": [0.004, 0.004], "compiled": [0.002, 0.003]}
     return {
         "case": case, "batch_size": 8, "matmul_flops": 2_500_000_000, "steps_per_burst": {"ours": 50},
         **bursts.compare(times), "first_difference": 1e-7, "later_difference": 2e-6,
@@ -239,10 +239,18 @@ def test_the_table_and_the_file(tmp_path, capsys):
     assert capsys.readouterr().out == text
     assert "x, 2 threads on each side, load 0.1, allocator tuned; jax 1, torch 2." in text
     cells = (
-        "| a | 2.50 | 1.5 (1.25 to 1.75) | 4 (4 to 4) | 2.5 (2.25 to 2.75) | 1.75 (1.62 to 1.88) | "
+        "| a | 2.5 | 1.5 (1.25 to 1.75) | 4 (4 to 4) | 2.5 (2.25 to 2.75) | 1.75 (1.62 to 1.88) | "
         "1e-07, 2e-06 | jax 200, 190; torch 100, 110 |"
     )
     assert cells in text
+
+
+def test_a_side_of_our_own_is_told_and_not_compared_with():
+    times = {"ours": [0.001] * 2, "uncached": [0.002] * 2, "eager": [0.004] * 2}
+    text = command.markdown(values(row("a", None, times), row("b", "x", times)))
+    same = "1 (1 to 1) | 4 (4 to 4) | - | 4 (4 to 4) | 1e-07, 2e-06 | jax 200, 190; torch 100, 110"
+    assert f"{same} | ours uncached 2 (2 to 2) |" in text
+    assert f"{same} | ours uncached 2 (2 to 2); DISTURBED: x |" in text
 
 
 def test_a_disturbed_row_is_held_back_and_nothing_is_written(tmp_path, capsys):
@@ -326,7 +334,8 @@ def test_our_side_runs_the_steps_that_were_asked_for():
 # PyTorch's side.
 
 EAGER = {"eager": False}  # compiling takes a minute; the last test does
-CASES = [name for names in FAMILIES.values() for name in names if name != "gpt-large"]
+OTHERS = {"gpt-large", *FAMILIES["decoding"]}
+CASES = [name for names in FAMILIES.values() for name in names if name not in OTHERS]
 
 
 @pytest.fixture
@@ -345,14 +354,15 @@ def one_thread():
 def test_losses_agree_at_first_and_after_five_updates(case, one_thread):
     """The same parameters, batches and draws; gpt-large is gpt-small's code at a size of seconds.
 
-    What is left after five updates is held against the case's tolerance by `check`.
+    What is left after five updates is held against the case's tolerance by `check`. A head of zeros
+    gives each token the same nats, whose roundings add up where those of different ones cancel: 3e-6.
     """
     (family, _) = command.find_cases(case)[0]
     from benchmarks.peers import side_by_side
 
     ours, others = side_by_side.make_sides(family, case, EAGER)
     first, _ = side_by_side.check(case, ours, others)
-    assert first <= 2e-6
+    assert first <= (4e-6 if family == "gru" else 2e-6)
 
 
 @needs_torch
@@ -372,6 +382,47 @@ def test_another_step_is_found_out(change, one_thread, monkeypatch):
 
 
 @needs_torch
+@pytest.mark.parametrize("what", ["gates", "bias", "state", "muon"])
+def test_another_gru_is_found_out(what, one_thread, monkeypatch):
+    """Gates in another order, torch's second biases learnt, a state that is lost, Adam for Muon."""
+    from benchmarks.peers import gru, side_by_side, theirs
+
+    if what == "gates":
+        monkeypatch.setattr(gru, "GATES", ("update", "reset", "candidate"))
+    elif what == "bias":
+        monkeypatch.setattr(gru.Tensor, "register_hook", lambda self, hook: None)
+    elif what == "state":
+        monkeypatch.setattr(gru, "follows", lambda indices, after: gru.torch.zeros(len(indices)))
+    else:
+        make = theirs.make_update
+        monkeypatch.setattr(
+            theirs, "make_update", lambda *args, hidden, **more: make(*args, **more)
+        )
+    ours, others = side_by_side.make_sides("gru", "gru-shakespeare", EAGER)
+    with pytest.raises(RuntimeError, match="gru-shakespeare: PyTorch's losses differ from ours by"):
+        side_by_side.check("gru-shakespeare", ours, others)
+
+
+@needs_torch
+def test_drawn_texts_agree_and_other_weights_are_found_out(one_thread, monkeypatch):
+    """Ours with its cache and without, and `generate`: the same tokens of log-probabilities alike."""
+    pytest.importorskip("transformers")
+    from benchmarks.peers import decoding
+
+    monkeypatch.setitem(decoding.CASES, "decode-3", decoding.Texts(3))
+    monkeypatch.setattr(decoding, "NEW", 7)
+    ours, others = decoding.make_sides("decode-3")
+    first, all_of_them = decoding.check("decode-3", ours, others)
+    assert 0 <= first <= all_of_them <= 5e-5
+    drawn = np.asarray(ours.draw().tokens)
+    assert drawn.shape == (3, 7) and len(set(drawn.ravel().tolist())) > 7
+    assert ours.flops == 2 * 3 * (4 * 12 * 128**2 + 65 * 128 + 4 * 2 * 128)
+    ours.params = jax.tree.map(lambda leaf: 1.001 * leaf, ours.params)
+    with pytest.raises(RuntimeError, match="decode-3: "):
+        decoding.check("decode-3", ours, others)
+
+
+@needs_torch
 def test_a_learning_rate_is_that_of_our_schedule():
     from benchmarks.peers import theirs
     from jaxgen.training.config import OptimizerConfig
@@ -380,6 +431,7 @@ def test_a_learning_rate_is_that_of_our_schedule():
     for config in (
         OptimizerConfig(learning_rate=0.3, warmup_steps=5),
         OptimizerConfig(learning_rate=0.3, warmup_steps=5, schedule="cosine", decay_steps=40),
+        OptimizerConfig(learning_rate=0.3, warmup_steps=5, schedule="linear", decay_steps=40),
     ):
         ours = make_schedule(config)
         for step in (0, 1, 4, 5, 6, 22, 39, 40, 41, 1000):

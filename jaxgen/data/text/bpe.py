@@ -182,16 +182,27 @@ def merged(ids: list[int], pair: tuple[int, int], token: int) -> list[int]:
 
 
 def train_bpe(text: str, vocab_size: int) -> BPETokenizer:
-    """The tokenizer of a text, with so many tokens; of equally frequent pairs the lower ids come first.
+    """The tokenizer of a text; see `train_bpe_on`."""
+    refuse_size(vocab_size)
+    return train_bpe_on(Counter(words_of(text)), vocab_size)
 
-    Only words in which the merged pair occurs are looked at again.
+
+def refuse_size(vocab_size: int) -> None:
+    """Raise UserError where so many tokens cannot be."""
+    if not 256 <= vocab_size <= MAX_MERGES:
+        raise UserError(f"bpe:{vocab_size} has no room for the bytes: give 256 to {MAX_MERGES}.")
+
+
+def train_bpe_on(counts: Mapping[str, int], vocab_size: int) -> BPETokenizer:
+    """The tokenizer of a text's words and how often each occurs, with so many tokens.
+
+    Of equally frequent pairs the lower ids come first. Only words in which the merged pair occurs are
+    looked at again.
 
     Raises:
       UserError: the size is below 256, or larger than the text has merges for.
     """
-    if not 256 <= vocab_size <= MAX_MERGES:
-        raise UserError(f"bpe:{vocab_size} has no room for the bytes: give 256 to {MAX_MERGES}.")
-    counts = Counter(words_of(text))
+    refuse_size(vocab_size)
     words, times = [bytes_to_ids(word) for word in counts], list(counts.values())
     pairs: Counter[tuple[int, int]] = Counter()
     places: defaultdict[tuple[int, int], set[int]] = defaultdict(set)

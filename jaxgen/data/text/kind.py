@@ -1,5 +1,6 @@
 """Text as a kind of data: where it comes from, and what a model needs to know of it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from jaxgen.data.kind import Data, Kind, Source, whole
 from jaxgen.data.reading import as_path
-from jaxgen.data.text.bpe import gpt2_tokenizer, train_bpe
+from jaxgen.data.text.by_name import make_tokenizer
 from jaxgen.data.text.dataset import Tokens
 from jaxgen.data.text.documents import Documents, documents_of, encoded, with_end
 from jaxgen.data.text.files import held_out_tenth, python_reference, shakespeare, text_file
@@ -18,13 +19,11 @@ from jaxgen.data.text.synthetic import Ids, hidden_markov, random_tokens
 from jaxgen.data.text.tfds import tfds_text
 from jaxgen.data.text.token_file import FileTokens, token_parts
 from jaxgen.data.text.tokenizers import (
-    ByteTokenizer,
     CharacterTokenizer,
     NumberTokenizer,
     Tokenizer,
     WordTokenizer,
     tokenizer_from_json,
-    unknown_tokenizer,
 )
 from jaxgen.errors import UserError
 
@@ -97,7 +96,9 @@ def text_data(
         text = train.joined()
         train, test = held_out_tenth(text) if held_out is None else (text, held_out)
     assert isinstance(train, str) and isinstance(test, str), "a source gives two parts of one kind"
-    made = _make_tokenizer(tokenizer, train, test)
+    made = make_tokenizer(
+        tokenizer, lambda: CharacterTokenizer.of(train + test), lambda cut: Counter(cut(train))
+    )
     lossy = isinstance(made, WordTokenizer)
     seen, held_out = (
         Tokens({"tokens": made.encode(text)}, seq_len, None if lossy else len(text))
@@ -135,27 +136,6 @@ def _from_files(train: FileTokens, test: FileTokens, seq_len: int) -> Data:
         Tokens({"tokens": part.tokens}, seq_len, part.num_characters) for part in (train, test)
     )
     return Data(seen, held_out, TextSpec(train.tokenizer, int(train.tokens[:1][0])))
-
-
-def _make_tokenizer(name: str, train: str, test: str) -> Tokenizer:
-    """A tokenizer by name, with its vocabulary.
-
-    Characters know the whole text, since none may be unknown; words and pairs the training part only, as
-    a held-out word may well be `<UNK>`, and any text is made of bytes.
-    """
-    kind, _, argument = name.partition(":")
-    match kind, bool(argument):
-        case "characters", False:
-            return CharacterTokenizer.of(train + test)
-        case "bytes", False:
-            return ByteTokenizer()
-        case "words", False:
-            return WordTokenizer.of(train)
-        case "bpe", True if argument.isdecimal() and argument.isascii() and len(argument) < 10:
-            return train_bpe(train, int(argument))
-        case "gpt2", True:
-            return gpt2_tokenizer(as_path(argument))
-    raise unknown_tokenizer(name)
 
 
 KIND = Kind(

@@ -7,27 +7,22 @@ from pathlib import Path
 
 from jaxgen.data.cache import cache_folder, only_one
 from jaxgen.data.progress import printed
-from jaxgen.data.reading import plain_errors
+from jaxgen.data.reading import as_path, plain_errors
+from jaxgen.data.text.bpe import gpt2_tokenizer
+from jaxgen.data.text.by_name import parts_of
 from jaxgen.data.text.streams import Stretch, survey, tokenizer_of
-from jaxgen.data.text.token_file import FileTokens, open_tokens, write_tokens
-from jaxgen.data.text.tokenizers import FORMS, Tokenizer, unknown_tokenizer
+from jaxgen.data.text.token_file import FileTokens, open_tokens, tokenizer_digest, write_tokens
+from jaxgen.data.text.tokenizers import Tokenizer
 from jaxgen.errors import UserError
 
 
 def cached_tokens(text: Stretch, tokenizer: str) -> tuple[FileTokens, FileTokens]:
     """The training and the held-out tokens of a text, from the cache, or else put there first.
 
-    The key is SHA-256 of the text, and the tokenizer's name. Raises UserError where the text or the
-    tokenizer is wrong.
+    The key is SHA-256 of the text, and the tokenizer's name; of GPT-2's files their merges too. Raises
+    UserError where the text or the tokenizer is wrong.
     """
-    if tokenizer not in FORMS:  # those without an argument
-        if any(tokenizer.startswith(form.split(":")[0] + ":") for form in FORMS if ":" in form):
-            raise UserError(
-                f"--tokenizer {tokenizer}: a text as long as {text.path} is read in pieces, which only "
-                "characters, bytes and words can be; choose one of them, or make a token file elsewhere."
-            )
-        raise unknown_tokenizer(tokenizer)
-    folder = cache_folder() / f"tokens-{_sha256(text)[:32]}-{tokenizer}"
+    folder = cache_folder() / f"tokens-{_sha256(text)[:32]}-{_key(tokenizer)}"
     with only_one(folder):
         try:
             if folder.exists():
@@ -35,6 +30,14 @@ def cached_tokens(text: Stretch, tokenizer: str) -> tuple[FileTokens, FileTokens
         except UserError as error:
             print(f"{folder} is damaged and made anew ({error})", file=sys.stderr)
         return _made(folder, text, tokenizer)
+
+
+def _key(tokenizer: str) -> str:
+    """A name for a folder; a UserError where there is no such tokenizer."""
+    kind, argument = parts_of(tokenizer)
+    if kind == "gpt2":
+        argument = tokenizer_digest(gpt2_tokenizer(as_path(argument)))[:32]
+    return f"{kind}-{argument}" if argument else kind
 
 
 def _opened(folder: Path) -> tuple[FileTokens, FileTokens]:
@@ -51,9 +54,8 @@ def _made(folder: Path, text: Stretch, tokenizer: str) -> tuple[FileTokens, File
     draft = folder.with_name(folder.name + ".part")
     draft.mkdir(exist_ok=True)
     found = survey(text, printed(f"reading {text.path}"))
-    made: Tokenizer = (
-        found.tokenizer
-    )  # as in memory: of the whole text, but words of the training part
+    # As in memory: characters are those of the whole text, words those of the training part.
+    made: Tokenizer = found.tokenizer
     if tokenizer != made.name:
         made = tokenizer_of(tokenizer, [found.train], printed(f"counting the words of {text.path}"))
     for name, part in (("train", found.train), ("val", found.test)):

@@ -13,7 +13,8 @@ import numpy as np
 
 from jaxgen.data.progress import Tell
 from jaxgen.data.reading import plain_errors, require_file
-from jaxgen.data.text.tokenizers import ByteTokenizer, CharacterTokenizer, Tokenizer, WordTokenizer
+from jaxgen.data.text.by_name import Cut, make_tokenizer
+from jaxgen.data.text.tokenizers import CharacterTokenizer, Tokenizer
 from jaxgen.errors import UserError
 
 CHUNK_BYTES = 1 << 22
@@ -52,6 +53,9 @@ def whole(path: Path) -> Stretch:
 def chunks(stretch: Stretch, *, at_space: bool = False) -> Iterator[tuple[str, int]]:
     """(text, the byte where it ends), piece by piece; with `at_space` no piece ends within a word.
 
+    Be those what lies between white space, or the words of `words_of`, to which a space before them
+    belongs: a piece ends behind a character that is no white space, and before one that is.
+
     Raises UserError where the file is not UTF-8, holds a NUL, or ends before the stretch does.
     """
     position, size = stretch.start, CHUNK_BYTES
@@ -64,7 +68,7 @@ def chunks(stretch: Stretch, *, at_space: bool = False) -> Iterator[tuple[str, i
             last = position + len(content) == stretch.stop
             text = decoded(stretch.path, content, position, last=last)
             if at_space and not last:
-                text = text[: _last_space(text)]
+                text = text[: _last_cut(text)]
             if not text:  # one word that is longer than the piece
                 size *= 2
                 continue
@@ -91,10 +95,16 @@ def decoded(path: Path, content: bytes, position: int = 0, *, last: bool = True)
         ) from error
 
 
-def _last_space(text: str) -> int:
-    """Where the last white space ends; 0 where there is none."""
-    found = re.search(r"\s(?=\S*\Z)", text)
-    return found.end() if found else 0
+_CUT = re.compile(r"(?<=\S)[^\S\x1c-\x1f]")  # those four are white space to Python, not to Unicode
+
+
+def _last_cut(text: str) -> int:
+    """Where the last white space behind another character begins; 0 where there is none."""
+    for start in (max(0, len(text) - 4096), 0):
+        places = [match.start() for match in _CUT.finditer(text, start)]
+        if places:
+            return places[-1]
+    return 0
 
 
 class Survey(NamedTuple):
@@ -130,19 +140,19 @@ def survey(stretch: Stretch, tell: Tell = lambda share: None) -> Survey:
 
 def tokenizer_of(name: str, stretches: list[Stretch], tell: Tell = lambda share: None) -> Tokenizer:
     """A tokenizer by name, with the vocabulary of all the texts."""
-    if name == CharacterTokenizer.name:
+
+    def characters() -> CharacterTokenizer:
         seen = "".join(survey(stretch, tell).tokenizer.characters for stretch in stretches)
         return CharacterTokenizer.of(seen)
-    return ByteTokenizer() if name == ByteTokenizer.name else _word_tokenizer(stretches, tell)
 
+    def count(cut: Cut) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        done, size = 0, sum(stretch.stop - stretch.start for stretch in stretches)
+        for stretch in stretches:
+            for text, end in chunks(stretch, at_space=True):
+                counts.update(cut(text))
+                tell((done + end - stretch.start) / size)
+            done += stretch.stop - stretch.start
+        return counts
 
-def _word_tokenizer(stretches: list[Stretch], tell: Tell) -> WordTokenizer:
-    """Of the lower-cased words of all texts."""
-    counts: Counter = Counter()
-    done, size = 0, sum(stretch.stop - stretch.start for stretch in stretches)
-    for stretch in stretches:
-        for text, end in chunks(stretch, at_space=True):
-            counts.update(text.lower().split())
-            tell((done + end - stretch.start) / size)
-        done += stretch.stop - stretch.start
-    return WordTokenizer.of_counts(counts)
+    return make_tokenizer(name, characters, count)

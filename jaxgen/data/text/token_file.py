@@ -19,6 +19,8 @@ from jaxgen.data.progress import Tell
 from jaxgen.data.reading import plain_errors
 from jaxgen.data.text.streams import Stretch, chunks
 from jaxgen.data.text.tokenizers import (
+    ByteTokenizer,
+    CharacterTokenizer,
     NumberTokenizer,
     Tokenizer,
     WordTokenizer,
@@ -146,7 +148,7 @@ def write_tokens(
     eos: bool = False,
     tell: Tell = lambda share: None,
 ) -> None:
-    """Make a token file of texts, a piece at a time; with `eos` each of them ends by <EOS>.
+    """Make a token file of texts, a piece at a time; with `eos` each of them ends by its end of text.
 
     What a killed process has left is gone on with, if the texts and the tokenizer are the same.
     """
@@ -223,20 +225,33 @@ def _encoded(
     stretches: list[Stretch], tokenizer: Tokenizer, eos: bool, place: Place
 ) -> Iterator[tuple[Place, np.ndarray]]:
     """The tokens from a place on, and the place after them."""
-    words = isinstance(tokenizer, WordTokenizer)
+    any_cut = isinstance(tokenizer, CharacterTokenizer | ByteTokenizer)
     for number in range(place.text, len(stretches)):
         stretch = stretches[number]
         begin = place.byte if number == place.text else 0
-        for text, end in chunks(stretch._replace(start=stretch.start + begin), at_space=words):
+        for text, end in chunks(
+            stretch._replace(start=stretch.start + begin), at_space=not any_cut
+        ):
             tokens = tokenizer.encode(text)
             last = end == stretch.stop
             if last and eos:
-                tokens = np.append(tokens, WordTokenizer.EOS)
+                tokens = np.append(tokens, end_of_text(tokenizer))
             place = Place(
                 number + last, 0 if last else end - stretch.start,
                 place.count + len(tokens), place.characters + len(text),
             )  # fmt: skip
             yield place, tokens
+
+
+def end_of_text(tokenizer: Tokenizer) -> int:
+    """The id of the special token that ends a document.
+
+    Raises ValueError where there is none.
+    """
+    for name in ("<EOS>", "<|endoftext|>"):
+        if name in tokenizer.specials:
+            return tokenizer.specials[name]
+    raise ValueError(f"{tokenizer.name} has no end of text")
 
 
 def _left(note: Path, draft: Path, job: Mapping[str, Any]) -> Place:

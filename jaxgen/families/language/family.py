@@ -45,7 +45,8 @@ class Language(Experiment):
     loss_chunk: int | None = None
     """Tokens whose logits are held at once, for large vocabularies: less memory, the same loss."""
     start: FromRun = field(default_factory=lambda: FromRun(""))
-    """A run whose parameters this one begins with: fine-tuning."""
+    """A run of the same sizes and vocabulary that this one fine-tunes, whole or by --lora.rank. It has
+    to stay as it is; --init-from copies weights instead, some or all, and of any kind of model."""
     lora: LoRAConfig = field(default_factory=LoRAConfig)
     model: ModelConfig = field(default_factory=GPTConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -2,16 +2,19 @@
 
 import json
 import os
+import tempfile
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jaxgen.cli.tokenize import tokenize
 from jaxgen.data import load
 from jaxgen.data.lazy import Mapped, Part, digest_bytes
-from jaxgen.data.text import files, streams, token_file
+from jaxgen.data.text import bpe, by_name, files, streams, token_file
 from jaxgen.data.text.dataset import Tokens
 from jaxgen.data.text.token_file import open_tokens, write_tokens
 from jaxgen.data.text.tokenizers import ByteTokenizer, CharacterTokenizer, WordTokenizer
@@ -27,6 +30,16 @@ def small_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "CHUNK_BYTES", 101)
 
 
+def gpt2_files(folder: Path) -> Path:
+    """A folder as GPT-2's, of two merges."""
+    folder.mkdir()
+    (folder / "vocab.bpe").write_text("#version: 0.2\n\u0120 q\nh e\n", encoding="utf-8")
+    names = [*bpe._SHOWN, "\u0120q", "he", bpe.END]
+    ids = {name: place for place, name in enumerate(names)}
+    (folder / "encoder.json").write_text(json.dumps(ids), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def text(tmp_path) -> Path:
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
@@ -40,9 +53,10 @@ def fails(call, *words):
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
-@pytest.mark.parametrize("tokenizer", ["characters", "bytes", "words"])
+@pytest.mark.parametrize("tokenizer", ["characters", "bytes", "words", "bpe:290", "gpt2:{}"])
 def test_a_long_text_read_in_pieces_is_the_one_in_memory(text, tokenizer, monkeypatch):
     """Tokens, vocabulary, split and batches; from the cache too, which is made once."""
+    tokenizer = tokenizer.format(gpt2_files(text.parent / "gpt2"))
     load_it = lambda: load(f"text:{text}", kind="text", tokenizer=tokenizer, seq_len=3)  # noqa: E731
     expected = load_it()
     monkeypatch.setattr(files, "IN_MEMORY_BYTES", 100)
@@ -60,6 +74,19 @@ def test_a_long_text_read_in_pieces_is_the_one_in_memory(text, tokenizer, monkey
             for name in ("tokens", "targets"):
                 np.testing.assert_array_equal(batch[name], same[name])
                 assert batch[name].dtype == np.int32
+
+
+@given(st.text("a1! \n\t'sé好\x1c\u00a0\u3000", min_size=1, max_size=60), st.integers(1, 20))
+def test_no_piece_ends_within_a_word(content, size):
+    """Of either kind, whatever white space there is."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "CHUNK_BYTES", size)
+        path = Path(folder) / "x.txt"
+        path.write_bytes(content.encode())
+        found = [piece for piece, _ in streams.chunks(streams.whole(path), at_space=True)]
+    assert "".join(found) == content
+    for cut in (bpe.words_of, by_name.lower_words):
+        assert [word for piece in found for word in cut(piece)] == list(cut(content))
 
 
 def test_a_damaged_cache_is_made_anew_and_said(text, monkeypatch, capfd):
@@ -107,7 +134,16 @@ def test_texts_become_tokens_by_the_command(tmp_path, text, capsys):
     assert found.tokenizer == words and np.asarray(found.tokens).tolist() == expected
     data = load(f"tokens:{out}", kind="text", seq_len=2)
     assert data.spec.tokenizer == words and data.train.num_characters is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    out.unlink()
+    folder = gpt2_files(tmp_path / "gpt2")
+    name = f"gpt2:{folder}"
+    tokenize([str(text), str(other), "--out", str(out), "--tokenizer", name, "--eos"])
+    gpt2 = bpe.gpt2_tokenizer(folder)
+    expected = [*gpt2.encode(TEXT), 258, *gpt2.encode(other.read_text()), 258]
+    assert np.asarray(open_tokens(out).tokens).tolist() == expected
+    fails(lambda: tokenize([str(text), "--out", "x", "--eos"]), "bytes has no end of text; choose")
+    fails(lambda: tokenize([str(text), "--out", "x", "--tokenizer", "byte"]), "did you mean bytes")
+    assert sorted(path.name for path in tmp_path.iterdir() if path != folder) == [
         "both.tokens",
         "other.txt",
         "text.txt",

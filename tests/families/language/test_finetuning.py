@@ -202,6 +202,7 @@ def test_from_pretraining_to_a_file_to_fine_tuning(tmp_path, capsys):
         (["--lora.rank", "2"], r"name it by --start\.run"),
         (["--start.run", "low"], "is of another model"),
         (["--start.run", "first", "--tokenizer", "characters"], "has another vocabulary"),
+        (["--init-from", "first", "--tokenizer", "characters"], "stand for other tokens: leave"),
     ):
         with pytest.raises(UserError, match=message):
             train([name, "--steps", "2", "--name", "wrong", *own, *wrong])
