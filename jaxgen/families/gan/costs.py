@@ -50,6 +50,7 @@ def gan_step(
     penalties: Sequence[str] = (),
     noise: bool = False,
     spectral_norm: bool = False,
+    num_classes: int = 0,
 ) -> Table:
     """The table of one training step: the discriminator's updates, then the generator's.
 
@@ -57,8 +58,10 @@ def gan_step(
       pack: examples that are judged together, with one logit.
       penalties: names of those on slopes, one for each place where they are taken.
       noise: what is judged has noise added. spectral_norm: kernels are divided by their norms.
+      num_classes: that both players are told; 0: none.
     """
-    rows = model.costs(batch_size=batch_size, shape=shape, pack=pack)
+    told = {"num_classes": num_classes} if num_classes else {}
+    rows = model.costs(batch_size=batch_size, shape=shape, pack=pack, **told)
     sizes = {"B": batch_size // pack}
     critic, generated = LOSS_OPERATIONS[MENDED.get(loss, loss)]
     if label_smoothing != "none" or loss == "gan.label-smoothing:as-printed":

@@ -49,14 +49,14 @@ def make_point_sample(
             return save_film(left_by_training(path.parent), path)
         asked = panels(sampling, key, sampling.count, latent_size, num_classes)
         clouds = {
-            title: np.asarray(apply(weights, own.noise, *told(own.label)))
-            for title, own in asked.items()
+            title: apply(weights, own.noise, *told(own.label)) for title, own in asked.items()
         }
         if sampling.show == "samples":
             return save_points(clouds[""], centres, path)
         if sampling.show == "interpolation":
             return save_paths(clouds, centres, path)
-        return save_clouds(clouds, centres, path, columns=min(5, len(clouds)))
+        points = {title: np.asarray(cloud) for title, cloud in clouds.items()}
+        return save_clouds(points, centres, path, columns=min(5, len(points)))
 
     return sample
 
