@@ -80,6 +80,8 @@ def test_truncated_normal_has_the_quantiles_of_scipy_s():
     found = gan_controls.truncated_normal(
         jnp.asarray(u, jnp.float32), jnp.asarray(threshold, jnp.float32)
     )
-    expected = [stats.truncnorm(-t, t).ppf((row + 1) / 2) for t, row in zip(threshold, u, strict=True)]
+    expected = [
+        stats.truncnorm(-t, t).ppf((row + 1) / 2) for t, row in zip(threshold, u, strict=True)
+    ]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
     assert np.all(np.abs(found) <= threshold[:, None])

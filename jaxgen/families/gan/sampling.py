@@ -66,13 +66,13 @@ def panels(
     """
     label = labels_for(count, num_classes, sampling.label)
     if sampling.show == "interpolation":
-        ends = [
+        start, end = (
             draw_noise(own, count, latent_size, sampling.truncation)
             for own in jax.random.split(key)
-        ]
+        )
         return {
             f"t = {share:g}": Asked(
-                gan_controls.spherical_interpolation(*ends, jnp.full(count, share)), label
+                gan_controls.spherical_interpolation(start, end, jnp.full(count, share)), label
             )
             for share in SHARES
         }
@@ -101,7 +101,12 @@ def num_panels(show: str, num_classes: int) -> int:
 
 
 def sample_in_pieces(
-    apply: Callable, weights: Any, count: int, latent_size: int, num_classes: int = 0, piece: int = 500
+    apply: Callable,
+    weights: Any,
+    count: int,
+    latent_size: int,
+    num_classes: int = 0,
+    piece: int = 500,
 ) -> Float[np.ndarray, "count *shape"]:
     """So many from fixed keys, one for each example, a piece at a time: any number has room.
 
@@ -109,7 +114,9 @@ def sample_in_pieces(
     """
     draw = jax.jit(
         lambda weights, keys, label: apply(
-            weights, jax.vmap(lambda key: jax.random.normal(key, (latent_size,)))(keys), *told(label)
+            weights,
+            jax.vmap(lambda key: jax.random.normal(key, (latent_size,)))(keys),
+            *told(label),
         )
     )
     whole = -(-count // piece) * piece

@@ -66,7 +66,9 @@ def left_by_training(folder: Path) -> list[Path]:
 
     Raises UserError where there are fewer than two.
     """
-    found = sorted(file for file in folder.glob("step-*.png") if LEFT_BY_TRAINING.fullmatch(file.name))
+    found = sorted(
+        file for file in folder.glob("step-*.png") if LEFT_BY_TRAINING.fullmatch(file.name)
+    )
     if len(found) < 2:
         raise UserError(
             f"--show training needs two or more pictures that training left, and {folder} has "

@@ -41,7 +41,8 @@ class DCGANConfig(ModelConfig):
     def make(self, shape: tuple[int, ...], num_classes: int = 0) -> Any:
         """(generator, discriminator) for images of this shape.
 
-        num_classes: read where players are told the class. Raises UserError where its sides cannot be halved as often as there are convolutions.
+        num_classes: read where players are told the class. Raises UserError where its sides cannot be
+        halved as often as there are convolutions.
         """
         from jaxgen.models.dcgan.model import DCGANDiscriminator, DCGANGenerator
 

@@ -1,15 +1,15 @@
 """What a pass of each player of a DCGAN costs.
 
-Letters: Z noise, G0 inputs; G's images H0·W0 (the smallest), H1·W1 and so on with C0, C1, ... channels, the last
-ones those of the image; D's Y0·V0 (the image), Y1·V1, ... with E0, E1, ... channels; K a kernel's side,
-S the same made even, so that it is cut into squares of 2·2. Rows of the matmuls, forward, and as much
+Letters: Z noise, G0 G's inputs; G's images H0·W0 (the smallest), H1·W1 and so on with C0, C1, ...
+channels, the last ones those of the image; D's Y0·V0 (the image), Y1·V1, ... with E0, E1, ... channels;
+K a kernel's side, S the same made even, so that it is cut into squares of 2·2. Rows of the matmuls, forward, and as much
 again for each gradient:
 
     G in 2·B·G0·N0    spread 2·B·(H·W)·C·S·S·C', each pixel over its kernel
     D convolution 2·B·(Y'·V')·K·K·E·E'        head 2·B·N·1
 
-Where the players are told one of Y classes, L numbers of its embedding are among G's G0 inputs, and D has
-a plane more in E0, or the product of N numbers with its features.
+Where the players are told one of Y classes, L numbers of its embedding are among G0, and D has a plane
+more in E0, or the product of N numbers with its features.
 
 Radford et al. 2016, https://arxiv.org/abs/1511.06434.
 """

@@ -12,6 +12,8 @@ Radford et al. 2016, "Unsupervised representation learning with deep convolution
 networks", section 3, https://arxiv.org/abs/1511.06434: strides, no pooling; norms but at G's end and D's
 begin; relu in G, leaky relu of slope 0.2 in D; kernels from N(0, 0.02²). G's first layer, a transposed
 convolution of one pixel there, is the dense layer that it is. An image is B·height·width·C.
+
+In the catalogue: `gan.projection`.
 """
 
 import flax.linen as nn

@@ -16,7 +16,6 @@ from jaxgen.costs.rows import elementwise, matmul, mlp, table_of_rows
 from jaxgen.costs.table import Row
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 
-
 BESIDE = {"generator": ("embedding", "projection"), "discriminator": ("embedding",)}
 """Which ways to tell a player the class put an embedding beside its input."""
 
@@ -30,7 +29,9 @@ class PlayerRows:
     ):  # fmt: skip
         X = math.prod(shape)
         self._labels = config.labels
-        beside = {player: config.label_size * (config.labels in told) for player, told in BESIDE.items()}
+        beside = {
+            player: config.label_size * (config.labels in told) for player, told in BESIDE.items()
+        }
         generator = [config.latent_size + beside["generator"], *config.generator_sizes, X]
         inputs = X * pack * (1 + 2 * config.waves) + beside["discriminator"]
         discriminator = [inputs, *config.discriminator_sizes, 1]
@@ -115,7 +116,9 @@ class PlayerRows:
                 )
             )  # fmt: skip
         if self._labels == "projection":
-            rows.append(elementwise(f"{name} class's slope", self._judged, f"B·{self._D[-2]}", 2, 2))
+            rows.append(
+                elementwise(f"{name} class's slope", self._judged, f"B·{self._D[-2]}", 2, 2)
+            )
         return [*rows, elementwise(f"{name} squared", self._judged, "B·D0", 2, 2)]
 
     @property

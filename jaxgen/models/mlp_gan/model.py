@@ -8,6 +8,8 @@
     e(y)·h, h the last hidden layer, beside that of (2): Eq. (2) of `equations/gan_controls.py`
 
 Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661. An image is B·height·width·C, a point B·X.
+
+In the catalogue: `gan.projection`.
 """
 
 import math

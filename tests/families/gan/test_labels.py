@@ -22,9 +22,7 @@ B, Z, CLASSES, SHAPE = 6, 3, 5, (4, 8, 2)
 LABEL = jnp.array([3, 0, 4, 1, 1, 2])
 MODELS = {
     "mlp": MLPGANConfig(Z, (7,), (13, 11), label_size=2),
-    "dcgan": DCGANConfig(
-        Z, (3, 5), label_size=2, generator_norm="none", discriminator_norm="none"
-    ),
+    "dcgan": DCGANConfig(Z, (3, 5), label_size=2, generator_norm="none", discriminator_norm="none"),
 }
 HOW = ("embedding", "projection")
 
@@ -41,7 +39,9 @@ def players(name, labels):
         shapes = jax.eval_shape(lambda m=module, x=x: m.init(jax.random.key(0), x, label=LABEL))
         draw = np.random.default_rng(seed)
         params = jax.tree.map(
-            lambda leaf, draw=draw: jnp.asarray(0.5 * draw.standard_normal(leaf.shape), jnp.float32),
+            lambda leaf, draw=draw: jnp.asarray(
+                0.5 * draw.standard_normal(leaf.shape), jnp.float32
+            ),
             shapes["params"],
         )
         made.append((module, params, x))
@@ -179,8 +179,7 @@ def test_what_cannot_be_is_refused(fields, num_classes, message):
 @pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize("labels", HOW)
 def test_points_of_the_ring_land_on_the_mode_asked_for(labels):
-    """The game of each class is that of one Gaussian: points lie around the centre of theirs, and what
-    the discriminator makes of both sides comes to −log 4."""
+    """The game of each class is that of one Gaussian: the value comes to −log 4 around every centre."""
     adam = OptimizerConfig(learning_rate=2e-3, beta1=0.0, beta2=0.99)
     sizes = (64, 64)
     experiment = PointGAN(
