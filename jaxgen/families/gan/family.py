@@ -202,10 +202,6 @@ class Adversarial(Experiment):
 
     def costs(self, spec: Any) -> Table:
         """What one training step costs, row by row."""
-        if self._changes:
-            raise UserError(
-                "--augment has no cost table: nobody has written it down; leave it out here."
-            )
         classes = classes_told(self, spec)
         r1, both = ["R1"] * (self.r1 > 0), ["noise penalty"] * (2 * (self.noise_penalty > 0))
         line = ["gradient penalty"] * (self.loss == "wasserstein-gp" and self.gradient_penalty > 0)
@@ -215,7 +211,7 @@ class Adversarial(Experiment):
             loss=self.loss, label_smoothing=self.label_smoothing,
             discriminator_steps=self.discriminator_steps, ema=self.ema_decay is not None,
             pack=self.pack, penalties=[*r1, *both, *line], noise=self.noise_start > 0,
-            spectral_norm=self.spectral_norm, num_classes=classes,
+            spectral_norm=self.spectral_norm, num_classes=classes, changes=self._changes,
         )  # fmt: skip
 
 

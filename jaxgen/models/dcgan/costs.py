@@ -2,8 +2,8 @@
 
 Letters: Z noise, G0 G's inputs; G's images H0·W0 (the smallest), H1·W1 and so on with C0, C1, ...
 channels, the last ones those of the image; D's Y0·V0 (the image), Y1·V1, ... with E0, E1, ... channels;
-K a kernel's side, S the same made even, so that it is cut into squares of 2·2. Rows of the matmuls, forward, and as much
-again for each gradient:
+K a kernel's side, S the same made even, so that it is cut into squares of 2·2. Rows of the matmuls,
+forward, and as much again for each gradient:
 
     G in 2·B·G0·N0    spread 2·B·(H·W)·C·S·S·C', each pixel over its kernel
     D convolution 2·B·(Y'·V')·K·K·E·E'        head 2·B·N·1
@@ -139,10 +139,37 @@ class PlayerRows:
         return rows
 
     def slopes(self, name: str) -> list[Row]:
-        """A penalty on slopes; nobody has written down what it costs through convolutions."""
-        raise UserError(
-            f"{name} has no cost table for --model DCGANConfig: leave out the penalty on slopes here."
-        )
+        """A penalty on the logit's slope by its image, and the penalty's gradient by the weights.
+
+        Forward but for the head, back to the image, and of that way back the gradient: the leaky relus'
+        masks have none, so that nothing goes through the first way again. A norm's statistics would tie
+        the slopes of a batch together, and nobody has written down what that costs.
+        """
+        config, sizes = self._config, self._judged
+        if config.discriminator_norm != "none":
+            raise UserError(
+                f"{name} has no cost table beside --model.discriminator-norm "
+                f"{config.discriminator_norm}: give none, as a penalty on slopes wants it, or leave out "
+                "the penalty here."
+            )
+        rows: list[Row] = []
+        for layer in range(1, self._depth + 1):
+            own: dict[str, Any] = {
+                "image": f"Y{layer - 1}·V{layer - 1}", "channels": (f"E{layer - 1}", f"E{layer}"),
+                "places": f"Y{layer}·V{layer}", "kernel": "K·K", "pairs": f"P{layer}·Q{layer}",
+                "native": config.convolution == "native",
+            }  # fmt: skip
+            masks = elementwise(
+                f"{name} masks {layer}", sizes, times("B", f"Y{layer}·V{layer}", f"E{layer}"), 3, 1
+            )
+            forward = convolution(f"{name} convolution {layer}", sizes, gradients=(), **own)
+            rows += [*forward, masks, *convolution(f"{name} slope {layer}", sizes, **own)]
+        head = matmul(
+            f"{name} head's slope", sizes, times("B", "N", "one"), "one", result="B·N",
+            kernel="N·one", gradients=("kernel",),
+        )  # fmt: skip
+        squared = elementwise(f"{name} squared", sizes, "B·Y0·V0·E0", 2, 2)
+        return [_not_owned(row) for row in (*rows, head, squared)]
 
     @property
     def kernels(self) -> list[tuple[str, str]]:

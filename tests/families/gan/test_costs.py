@@ -30,6 +30,11 @@ CASES = {
         "spectral_norm": True,
         "model": replace(IMAGES.model, discriminator_norm="none"),
     },
+    "slopes": {
+        "r1": 1.0, "loss": "wasserstein-gp",
+        "model": replace(IMAGES.model, discriminator_norm="none"),
+    },
+    "changes": {"augment": ("color", "translation", "cutout")},
     "clipped": {"loss": "gan.wasserstein-critic-loss:as-printed"},
     "a plane of the class": {"model": replace(IMAGES.model, labels="embedding", label_size=3)},
     "a product with the class": {
