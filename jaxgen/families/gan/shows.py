@@ -26,7 +26,7 @@ def make_image_sample(
     """
 
     def sample(weights, key, path):
-        if sampling.show == "training":
+        if _is_film(sampling, path):
             return save_film(left_by_training(path.parent), path)
         columns = num_panels(sampling.show, num_classes)
         rows = max(1, sampling.count // columns)
@@ -45,13 +45,13 @@ def make_point_sample(
     centres = np.asarray(mixture.centres)
 
     def sample(weights, key, path):
-        if sampling.show == "training":
+        if _is_film(sampling, path):
             return save_film(left_by_training(path.parent), path)
         asked = panels(sampling, key, sampling.count, latent_size, num_classes)
         clouds = {
             title: apply(weights, own.noise, *told(own.label)) for title, own in asked.items()
         }
-        if sampling.show == "samples":
+        if len(clouds) == 1 and "" in clouds:
             return save_points(clouds[""], centres, path)
         if sampling.show == "interpolation":
             return save_paths(clouds, centres, path)
@@ -59,6 +59,11 @@ def make_point_sample(
         return save_clouds(points, centres, path, columns=min(5, len(points)))
 
     return sample
+
+
+def _is_film(sampling: Any, path: Path) -> bool:
+    """Training itself, whose pictures a film is made of, draws samples whatever is to be shown."""
+    return sampling.show == "training" and not LEFT_BY_TRAINING.fullmatch(f"{path.name}.png")
 
 
 def left_by_training(folder: Path) -> list[Path]:

@@ -89,9 +89,11 @@ def test_a_film_has_what_training_left_in_its_order(tmp_path):
     sample = make_image_sample(GANImageSampling(show="training"), drawn, Z, CLASSES)
     with pytest.raises(UserError, match="--show training needs two or more pictures"):
         sample(None, KEY, tmp_path / "film")
+    (tmp_path / "other").mkdir()
     for step in (30, 200, 1000):  # and one that was drawn by hand, which does not belong to them
         Image.new("RGB", (6, 6), (step // 4,) * 3).save(tmp_path / f"step-{step:07d}.png")
     Image.new("RGB", (6, 6), (9, 9, 9)).save(tmp_path / "step-0000200-seed-0-1.png")
+    assert sample(None, KEY, tmp_path / "other" / "step-0000030").suffix == ".png"  # training itself
     found = []
     with Image.open(sample(None, KEY, tmp_path / "film")) as film:
         assert (film.format, film.n_frames, film.info["loop"]) == ("GIF", 3, 0)
