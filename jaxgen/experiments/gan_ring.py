@@ -12,9 +12,9 @@ ADAM = OptimizerConfig(
 PRESET = Preset(
     summary="A GAN of points on a ring of eight Gaussians, which loses none of them.",
     papers=("Lin et al. 2018 (PacGAN)", "Roth et al. 2017 (noise)", "Mescheder et al. 2018 (R1)"),
-    notes="Data and metrics are PacGAN's. Noise that falls (Sønderby et al. 2017) lets D see all modes at "
-    "first and each one's width at last. Of true samples 98.9 % are of high quality; the value at the "
-    "equilibrium is -log 4 = -1.386.",
+    notes="Data and metrics are PacGAN's. Noise that falls (Sønderby et al. 2017) lets D see all modes "
+    "at first and each one's width at last. Of true samples 98.9 % are of high quality; the value at "
+    "the equilibrium is -log 4 = -1.386.",
     expected={
         "eval/modes": Expected(8.0, 0.5),
         "eval/high_quality": Expected(0.97, 0.02),

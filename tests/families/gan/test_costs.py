@@ -31,7 +31,8 @@ CASES = {
         "model": replace(IMAGES.model, discriminator_norm="none"),
     },
     "slopes": {
-        "r1": 1.0, "loss": "wasserstein-gp",
+        "r1": 1.0,
+        "loss": "wasserstein-gp",
         "model": replace(IMAGES.model, discriminator_norm="none"),
     },
     "changes": {"augment": ("color", "translation", "cutout")},
@@ -43,6 +44,9 @@ CASES = {
         "discriminator_steps": 2,
     },
 }
+
+
+DEEP = DCGANConfig(7, (2, 3, 5, 11), labels="projection", label_size=3)
 
 
 def assert_equal(experiment, spec, name):
@@ -77,3 +81,8 @@ def test_a_step_on_images_is_its_table(case):
 )  # fmt: skip
 def test_a_step_on_points_is_its_table(fields):
     assert_equal(replace(POINTS, **fields), PointSpec(2, ring()), "point")
+
+
+def test_a_step_on_images_of_64_by_64_is_its_table():
+    """Four convolutions, as it was published; of 32 by 32 there are three."""
+    assert_equal(replace(IMAGES, model=DEEP), ImageSpec(64, 64, 3, 10), "image")

@@ -93,7 +93,8 @@ def test_a_film_has_what_training_left_in_its_order(tmp_path):
     for step in (30, 200, 1000):  # and one that was drawn by hand, which does not belong to them
         Image.new("RGB", (6, 6), (step // 4,) * 3).save(tmp_path / f"step-{step:07d}.png")
     Image.new("RGB", (6, 6), (9, 9, 9)).save(tmp_path / "step-0000200-seed-0-1.png")
-    assert sample(None, KEY, tmp_path / "other" / "step-0000030").suffix == ".png"  # training itself
+    of_training = sample(None, KEY, tmp_path / "other" / "step-0000030")
+    assert of_training.suffix == ".png"  # which draws samples, whatever is to be shown
     found = []
     with Image.open(sample(None, KEY, tmp_path / "film")) as film:
         assert (film.format, film.n_frames, film.info["loop"]) == ("GIF", 3, 0)
