@@ -5,7 +5,8 @@ https://arxiv.org/abs/1802.05637
     (1) log p(x, y) / q(x, y) = [log p(y|x) − log q(y|x)] + [log p(x) − log q(x)]   the best logit
     (2) logit = v_yᵀ φ(x) + ψ(φ(x))        of that form where p(y|x) and q(y|x) are softmaxes of φ(x)
 White 2016, "Sampling generative networks", section 2.1, https://arxiv.org/abs/1609.04468
-    (3) slerp(a, b; t) = [sin((1 − t) ω) a + sin(t ω) b] / sin ω,   ω the angle between a and b
+    (3) slerp(a, b; t) = [sin((1 − t) ω) a + sin(t ω) b] / sin ω,   ω the angle between a and b, which
+        are of one length; here unit vectors, and the lengths of two draws are mixed beside them
 Brock et al. 2019, "Large scale GAN training for high fidelity natural image synthesis", section 3.1,
 https://arxiv.org/abs/1809.11096
     (4) z ~ N(0, 1), drawn again while |z| > τ: the truncation trick, here by its quantiles
@@ -39,18 +40,20 @@ def projection_logit(
 def spherical_interpolation(
     start: Float[Array, "*B Z"], end: Float[Array, "*B Z"], share: Float[Array, "*B"]
 ) -> Float[Array, "*B Z"]:
-    """Eq. (3): on an arc from start (share 0) to end (share 1), the straight line where they agree.
+    """Eq. (3): on an arc from start (share 0) to end (share 1), its radius mixed as the shares are.
 
     Between two normal vectors the straight line is shorter than any that was seen in training: its
     middle has √½ of their length, the arc's has all of it.
     """
-    lengths = jnp.linalg.norm(start, axis=-1) * jnp.linalg.norm(end, axis=-1)
-    angle = jnp.arccos(jnp.clip(jnp.sum(start * end, axis=-1) / lengths, -1.0, 1.0))
+    length_of_start, length_of_end = (jnp.linalg.norm(each, axis=-1) for each in (start, end))
+    start, end = start / length_of_start[..., None], end / length_of_end[..., None]
+    angle = jnp.arccos(jnp.clip(jnp.sum(start * end, axis=-1), -1.0, 1.0))
     straight = angle < TINY
     sine = jnp.where(straight, 1.0, jnp.sin(angle))
     of_start = jnp.where(straight, 1.0 - share, jnp.sin((1.0 - share) * angle) / sine)
     of_end = jnp.where(straight, share, jnp.sin(share * angle) / sine)
-    return of_start[..., None] * start + of_end[..., None] * end
+    length = (1.0 - share) * length_of_start + share * length_of_end
+    return length[..., None] * (of_start[..., None] * start + of_end[..., None] * end)
 
 
 def truncated_normal(
