@@ -89,8 +89,9 @@ class Model:
         """`apply(weights, inputs)`, pure.
 
         A VAE decodes images (B, height, width, C) at q's mean into logits (B, pixels), a GAN makes
-        images of noise (B, Z), a language model logits (B, T, V) of tokens (B, T), a model of sound
-        outputs (B, T, V) of (signal (B, T), features, label). Raises UserError
+        images of noise (B, Z), and of labels (B,) where it is told them, a language model logits
+        (B, T, V) of tokens (B, T), a model of sound outputs (B, T, V) of (signal (B, T), features,
+        label). Raises UserError
         where the experiment has none.
         """
         return self._own("apply")

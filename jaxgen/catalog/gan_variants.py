@@ -6,7 +6,7 @@ from jaxgen.catalog.costs import Rows, Sizes, operations
 from jaxgen.catalog.record import Equation, Example
 from jaxgen.costs.rows import elementwise, matmul
 from jaxgen.costs.table import Row
-from jaxgen.equations import gan, gan_penalties
+from jaxgen.equations import gan, gan_controls, gan_penalties
 
 _SCORES = {"real_scores": (2.0, 0.5), "fake_scores": (-3.0, 0.25)}
 _SLOPES = Example({"slopes": ((0.6, 0.8), (3.0, 4.0), (0.1, 0.0))}, ("slopes",))
@@ -144,5 +144,66 @@ ENTRIES = (
         ),
         _norm_rows,
         {"I": 4096, "O": 4096},
+    ),
+    _entry(
+        "projection",
+        "a discriminator that is told the class",
+        r"D(x, y) = v_y^T \phi(x) + \psi(\phi(x))",
+        "The best logit is the sum of two: how much better the class fits the image, and how much better"
+        " the image fits the data. Where p(y|x) is a softmax of features, in the data and in the model,"
+        " the first is a product of these features with a vector of the class.",
+        (
+            "Miyato & Koyama 2018, cGANs with projection discriminator",
+            "section 3",
+            "https://arxiv.org/abs/1802.05637",
+        ),
+        gan_controls.projection_logit,
+        Example(
+            {
+                "features": ((0.5, 2.0), (1.0, 0.0)),
+                "class_vector": ((1.0, -0.5), (0.25, 3.0)),
+                "marginal": (0.1, -0.2),
+            },
+            ("features", "class_vector"),
+        ),
+        operations("B·D", 2, 2),
+        {"B": 2**19, "D": 64},
+    ),
+    _entry(
+        "interpolation",
+        "the way between two samples",
+        r"z_t = \frac{\sin((1 - t)\omega)\, z_0 + \sin(t\omega)\, z_1}{\sin\omega}",
+        "Noise of many numbers lies near a sphere. The straight line between two draws goes through its"
+        " inside, where no training noise was; the arc, ω the angle between them, stays on it. The formula is"
+        " for vectors of one length: of others that nearly oppose each other its middle has no bound, so"
+        " that directions take the arc here, and lengths are mixed by t.",
+        (
+            "White 2016, Sampling generative networks",
+            "section 2.1",
+            "https://arxiv.org/abs/1609.04468",
+        ),
+        gan_controls.spherical_interpolation,
+        Example(
+            {"start": ((1.0, 0.0),), "end": ((0.0, 2.0),), "share": (0.5,)},
+            ("start", "end"),
+        ),
+        operations("B·Z", 11, 16),
+        {"B": 2**17, "Z": 128},
+    ),
+    _entry(
+        "truncation",
+        "likelier samples, and fewer kinds of them",
+        r"z \sim N(0, 1) \mid |z| \leq \tau,\quad z = \sqrt{2}\, erf^{-1}(u\, erf(\tau / \sqrt{2}))",
+        "Noise near 0 is what the generator has seen most of: a lower τ makes better and less varied"
+        " samples. u is uniform on (−1, 1); the same u under another τ is the same noise, nearer to 0.",
+        (
+            "Brock et al. 2019, Large scale GAN training for high fidelity natural image synthesis",
+            "section 3.1",
+            "https://arxiv.org/abs/1809.11096",
+        ),
+        gan_controls.truncated_normal,
+        Example({"uniform": ((0.5, -0.9),), "threshold": (1.0,)}, ("uniform",)),
+        operations("B·Z", 3, 6),
+        {"B": 2**17, "Z": 128},
     ),
 )

@@ -107,6 +107,32 @@ def elementwise(
     )
 
 
+def table_of_rows(
+    name: str,
+    sizes: Mapping[str, int],
+    rows: str,
+    width: str,
+    *,
+    trained: bool = True,
+    owned: bool = True,
+    reads: bool = True,
+) -> Row:
+    """An embedding: each of B examples takes one of the rows, and adds its gradient to that.
+
+    Args:
+      trained: the table has a gradient. owned: False where another row owns the parameters. reads:
+        False where another row's pass over the same parameters reads them already.
+    """
+    read = times(FLOAT32_BYTES, f"min(B, {rows})", width)
+    return Row(
+        name, "elementwise", sizes,
+        forward=Cost("0", read if reads else "0"),
+        backward=Cost(times("B", width), times(FLOAT32_BYTES, rows, width)) if trained else Cost("0"),
+        parameters=times(rows, width) if owned else "0",
+        is_table=True,
+    )  # fmt: skip
+
+
 def mlp(
     name: str,
     sizes: Mapping[str, int],

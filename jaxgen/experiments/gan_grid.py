@@ -11,14 +11,10 @@ ADAM = OptimizerConfig(
 
 PRESET = Preset(
     summary="A GAN of points on a grid of 25 Gaussians, which loses none of them.",
-    papers=(
-        "Lin et al. 2018, PacGAN (data, metrics)",
-        "Sønderby et al. 2017 (noise)",
-        "Roth et al. 2017 (its penalty)",
-        "Mescheder et al. 2018 (R1)",
-    ),
-    notes="Noise that falls lets D see all modes at first and each one's width at last. Of true samples "
-    "98.9 % are of high quality; the value at the equilibrium is -log 4 = -1.386.",
+    papers=("Lin et al. 2018 (PacGAN)", "Roth et al. 2017 (noise)", "Mescheder et al. 2018 (R1)"),
+    notes="Data and metrics are PacGAN's. Noise that falls (Sønderby et al. 2017) lets D see all modes "
+    "at first and each one's width at last. Of true samples 98.9 % are of high quality; the value at "
+    "the equilibrium is -log 4 = -1.386.",
     minutes=2.0,
     experiment=PointGAN(
         steps=8000,

@@ -42,13 +42,16 @@ def make_judge(classifier: Trained, run: str) -> Callable:
     return judge
 
 
-def set_metrics(judge: Callable, run: str, drawn: Any, real: Any, train: Any) -> dict[str, float]:
+def set_metrics(
+    judge: Callable, run: str, drawn: Any, real: Any, train: Any, asked: Any = None
+) -> dict[str, float]:
     """What a judge says of drawn images beside real ones, by the metric and the run's name.
 
     `frechet`, `kernel_distance`, `precision`, `recall`, `density`, `coverage` of its features against
     those of held-out images, with floors: the same two distances of training images from them.
     `inception_score` of its logits; `confident`, the share of which it is more than SURE; `rarest_class`
-    and `commonest_class`, their shares as multiples of an even one.
+    and `commonest_class`, their shares as multiples of an even one. Of images of classes that were asked
+    for, `as_asked` and `worst_class`, see there.
 
     Raises:
       UserError: there are no more images than features, and no covariance has an inverse.
@@ -74,8 +77,16 @@ def set_metrics(judge: Callable, run: str, drawn: Any, real: Any, train: Any) ->
         "inception_score": inception_score(logits),
         **neighbour_metrics(of_real, features),
         **_class_metrics(logits),
+        **({} if asked is None else as_asked(logits, asked)),
     }
     return {f"{name}[{run}]": value for name, value in found.items()}
+
+
+def as_asked(logits: np.ndarray, asked: np.ndarray) -> dict[str, float]:
+    """`as_asked`, the share of images that are read as the class asked for; `worst_class` of these."""
+    right = logits.argmax(1) == asked
+    classes = [right[asked == own].mean() for own in np.unique(asked)]
+    return {"as_asked": float(right.mean()), "worst_class": float(min(classes))}
 
 
 def _class_metrics(logits: np.ndarray) -> dict[str, float]:

@@ -39,17 +39,22 @@ class Einsum(nn.Module):
 class MLP(nn.Module):
     """Fully connected layers: relu(x W + b) for each hidden size, then a linear output.
 
-    Dropout follows each hidden layer where keys are given.
+    Dropout follows each hidden layer where keys are given. with_features: beside the output what the
+    last hidden layer makes, for those who read it too.
     """
 
     hidden_sizes: tuple[int, ...]
     output_size: int
     dropout: float = 0.0
+    with_features: bool = False
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B inputs"], dropout_keys=None) -> Float[Array, "B outputs"]:
+    def __call__(
+        self, x: Float[Array, "B inputs"], dropout_keys=None
+    ) -> Float[Array, "B outputs"] | tuple[Float[Array, "B outputs"], Float[Array, "B D"]]:
         """From inputs to output_size features; dropout_keys (B,) switch dropout on."""
         for size in self.hidden_sizes:
             x = jax.nn.relu(nn.Dense(size)(x))
             x = Dropout(self.dropout)(x, dropout_keys)
-        return nn.Dense(self.output_size)(x)
+        outputs = nn.Dense(self.output_size)(x)
+        return (outputs, x) if self.with_features else outputs

@@ -40,16 +40,18 @@ class NoiseEmbedding(nn.Module):
 
 
 class ClassEmbedding(nn.Module):
-    """A row for each class, and a last one for no class, where labels were dropped."""
+    """A row for each class, and a last one for no class, where labels may be dropped."""
 
     num_classes: int
     size: int
+    no_class: bool = True
+    deviation: float = 0.02
 
     @nn.compact
     def __call__(self, label: Int[Array, " B"]) -> Float[Array, "B D"]:
         """The rows of the labels."""
-        shape = (self.num_classes + 1, self.size)
-        return self.param("embedding", nn.initializers.normal(0.02), shape)[label]
+        shape = (self.num_classes + self.no_class, self.size)
+        return self.param("embedding", nn.initializers.normal(self.deviation), shape)[label]
 
 
 def modulated(

@@ -10,16 +10,16 @@ samples are of high quality, and n of them have a reverse KL of about (K − 1)/
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 def mode_metrics(
     points: Float[np.ndarray, "n X"], centres: Float[np.ndarray, "V X"], deviation: float
 ) -> dict[str, float]:
     """Eqs. (1) to (3): `modes`, a count, `high_quality`, a share, and `reverse_kl` in nats."""
-    squared = ((points[:, None].astype(np.float64) - centres[None]) ** 2).sum(-1)
-    own = squared.argmin(1)
-    near = squared[np.arange(len(points)), own] <= (3 * deviation) ** 2
+    own = nearest(points, centres)
+    squared = ((points.astype(np.float64) - centres[own]) ** 2).sum(-1)
+    near = squared <= (3 * deviation) ** 2
     shares = np.bincount(own, minlength=len(centres)) / len(points)
     present = shares[shares > 0]
     return {
@@ -27,3 +27,10 @@ def mode_metrics(
         "high_quality": float(near.mean()),
         "reverse_kl": float((present * np.log(present * len(centres))).sum()),
     }
+
+
+def nearest(
+    points: Float[np.ndarray, "n X"], centres: Float[np.ndarray, "V X"]
+) -> Int[np.ndarray, " n"]:
+    """The place of each point's nearest centre."""
+    return ((points[:, None].astype(np.float64) - centres[None]) ** 2).sum(-1).argmin(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from jaxgen.errors import UserError
 
@@ -34,6 +34,11 @@ class ModelConfig(ABC):
     @abstractmethod
     def costs(self, **sizes: Any) -> Any:
         """The rows of its forward and backward pass, see its `costs.py`."""
+
+
+Labels = Literal["none", "embedding", "projection"]
+"""How the players of a GAN are told the class: not at all; both by an embedding; the discriminator by
+the product of one with its features."""
 
 
 def smallest(shape: tuple[int, ...], num_convolutions: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from jaxgen.families.batches import in_batches
 from jaxgen.families.diffusion.denoiser import Denoiser, lattice_levels
 from jaxgen.families.diffusion.objective import as_rows, draw_times, weight_at
 from jaxgen.families.diffusion.sampling import labels_for
+from jaxgen.families.judge import as_asked
 from jaxgen.metrics.frechet import frechet_distance
 from jaxgen.metrics.modes import mode_metrics
 
@@ -129,11 +130,7 @@ def judged(judge: Callable, images, held_out, asked) -> dict[str, float]:
     """What a trained classifier makes of images: how far their features are, which classes it reads."""
     features, logits = judge(images)
     metrics = {"frechet": frechet_distance(judge(held_out)[0], features)}
-    if asked is not None:
-        right = logits.argmax(1) == asked
-        classes = [right[asked == c].mean() for c in np.unique(asked)]
-        metrics |= {"as_asked": float(right.mean()), "worst_class": float(min(classes))}
-    return metrics
+    return metrics if asked is None else metrics | as_asked(logits, asked)
 
 
 def _bounds(bound: Callable, params, x, label) -> np.ndarray:

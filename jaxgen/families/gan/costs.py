@@ -32,6 +32,11 @@ MENDED = {  # a mistake costs what its correction does
     "gan.wasserstein-critic-loss:as-printed": "wasserstein",
     "gan.label-smoothing:as-printed": "non-saturating",
 }
+CHANGE_OPERATIONS = {  # on each number of an image, forward and in its gradient
+    "color": (5, 3),  # brighter; mean, distance, factor, sum
+    "translation": (0, 0),  # it moves, and computes nothing
+    "cutout": (1, 1),
+}
 SIDES = ("real", "generated")
 SMOOTHED_OPERATIONS = (21, 16)  # four softplus, weighed
 
@@ -50,6 +55,8 @@ def gan_step(
     penalties: Sequence[str] = (),
     noise: bool = False,
     spectral_norm: bool = False,
+    num_classes: int = 0,
+    changes: Sequence[str] = (),
 ) -> Table:
     """The table of one training step: the discriminator's updates, then the generator's.
 
@@ -57,14 +64,18 @@ def gan_step(
       pack: examples that are judged together, with one logit.
       penalties: names of those on slopes, one for each place where they are taken.
       noise: what is judged has noise added. spectral_norm: kernels are divided by their norms.
+      num_classes: that both players are told; 0: none. changes: what is judged goes through before, see
+        `augmentation`.
     """
-    rows = model.costs(batch_size=batch_size, shape=shape, pack=pack)
+    told = {"num_classes": num_classes} if num_classes else {}
+    rows = model.costs(batch_size=batch_size, shape=shape, pack=pack, **told)
     sizes = {"B": batch_size // pack}
     critic, generated = LOSS_OPERATIONS[MENDED.get(loss, loss)]
     if label_smoothing != "none" or loss == "gan.label-smoothing:as-printed":
         critic = SMOOTHED_OPERATIONS
     each = times("B", *map(str, shape), str(pack))
-    noisy = [elementwise("noise", sizes, each, 2, 1)] if noise else []
+    noisy = [elementwise(own, sizes, each, *CHANGE_OPERATIONS[own]) for own in changes]
+    noisy += [elementwise("noise", sizes, each, 2, 1)] if noise else []
     norms = _norm_rows("G update", rows, 1) if spectral_norm else []
     g_rows = [
         *(replace(row, name=f"G update: {row.name}") for row in noisy),

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.equations import gan, gan_penalties
+from jaxgen.families.gan.sampling import labels_for, told
 from jaxgen.metrics.frechet import frechet_distance
-from jaxgen.metrics.modes import mode_metrics
+from jaxgen.metrics.modes import mode_metrics, nearest
 
 MAX_PIXELS = 4096
 SURE = 1e4  # a logit at which log D is 0
@@ -22,6 +23,7 @@ def make_gan_evaluation(
     num_samples: int = 4096,
     *,
     pack: int = 1,
+    num_classes: int = 0,
     of_sets: Callable | None = None,
 ) -> Callable:
     """`evaluate(weights, dataset) -> metrics` on num_samples images from a fixed key.
@@ -34,14 +36,17 @@ def make_gan_evaluation(
 
     Args:
       apply: (weights, noise) -> images. judge: (weights, images, in packs) -> logits.
+      num_classes: that both are told, as a last argument, in turn; 0: they are not.
       of_sets: (weights, held-out images) -> further metrics, see `families/judge.py`.
     """
     verdicts = _make_verdicts(apply, judge, pack)
+    asked = labels_for(num_samples, num_classes)
 
     def evaluate(weights, dataset) -> dict[str, float]:
-        image = dataset.take(dataset.arrays, np.arange(dataset.num_examples))["image"]
+        held_out = dataset.take(dataset.arrays, np.arange(dataset.num_examples))
+        image, label = held_out["image"], held_out["label"] if num_classes else None
         noise = jax.random.normal(jax.random.key(0), (num_samples, latent_size))
-        fake, real_logits, fake_logits = verdicts(weights, noise, image)
+        fake, real_logits, fake_logits = verdicts(weights, noise, asked, image, label)
         real, fake = (np.asarray(part).reshape(len(part), -1) for part in (image, fake))
         metrics = {"discriminator_accuracy": _accuracy(real_logits, fake_logits)}
         if len(real) > 1 and real.shape[1] <= MAX_PIXELS:
@@ -59,19 +64,25 @@ def make_point_evaluation(
     num_samples: int,
     *,
     pack: int = 1,
+    num_classes: int = 0,
 ) -> Callable:
     """`evaluate(weights, dataset)`: modes of points from a fixed key, and where the game stands.
 
     `modes`, `high_quality` and `reverse_kl` as in `metrics/modes.py`; `value`, V of the discriminator as
-    it is, −log 4 = −1.386 where it cannot tell (of log losses). Arguments as in `make_gan_evaluation`.
+    it is, −log 4 = −1.386 where it cannot tell (of log losses); where players are told the component,
+    `as_asked`, the share of points whose nearest centre is that. Arguments as in `make_gan_evaluation`.
     """
     verdicts = _make_verdicts(apply, judge, pack)
+    asked, centres = labels_for(num_samples, num_classes), np.asarray(mixture.centres)
 
     def evaluate(weights, dataset) -> dict[str, float]:
         real = dataset.take(dataset.arrays, np.arange(min(dataset.num_examples, num_samples)))
         noise = jax.random.normal(jax.random.key(0), (num_samples, latent_size))
-        fake, real_logits, fake_logits = verdicts(weights, noise, real["point"])
-        found = mode_metrics(np.asarray(fake), np.asarray(mixture.centres), mixture.deviation)
+        label = real["label"] if num_classes else None
+        fake, real_logits, fake_logits = verdicts(weights, noise, asked, real["point"], label)
+        found = mode_metrics(np.asarray(fake), centres, mixture.deviation)
+        if asked is not None:
+            found["as_asked"] = float(np.mean(nearest(np.asarray(fake), centres) == asked))
         # Each side alone, beside logits of the other whose own term is 0: they may differ in number.
         of_real = gan.minimax_value(real_logits, jnp.full_like(real_logits, -SURE))
         of_fake = gan.minimax_value(jnp.full_like(fake_logits, SURE), fake_logits)
@@ -83,16 +94,17 @@ def make_point_evaluation(
 
 
 def _make_verdicts(apply: Callable, judge: Callable, pack: int) -> Callable:
-    """`(weights, noise, real) -> (fake, logits of real packs, logits of fake packs)`, jitted."""
+    """`(weights, noise, asked, real, label) -> (fake, logits of real and of fake packs)`, jitted."""
 
     def in_packs(examples):
         whole = examples[: len(examples) // pack * pack]
         return gan_penalties.packed(whole, pack) if pack > 1 else whole
 
     @jax.jit
-    def verdicts(weights, noise, real):
-        fake = apply(weights, noise)
-        return fake, judge(weights, in_packs(real)), judge(weights, in_packs(fake))
+    def verdicts(weights, noise, asked, real, label):
+        fake = apply(weights, noise, *told(asked))
+        of_real = judge(weights, in_packs(real), *told(label))
+        return fake, of_real, judge(weights, in_packs(fake), *told(asked))
 
     return verdicts
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jaxgen.errors import UserError, check
 from jaxgen.families.base import Experiment, FromRun, OfImages, Trained
+from jaxgen.families.gan.config import GANImageSampling, GANPointSampling, classes_told, labels_of
 from jaxgen.families.gan.costs import gan_step
 from jaxgen.families.gan.names import AS_PRINTED, CLIPPED, LOG_LOSSES, LOSS_NAMES
-from jaxgen.families.sampling import ImageSampling, PointSampling
 from jaxgen.models.base import ModelConfig
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.suggest import did_you_mean
@@ -90,6 +90,11 @@ class Adversarial(Experiment):
             f"a divisor of --batch-size {self.batch_size}"
             if self.accumulate == 1 else "1 beside --accumulate",
         )  # fmt: skip
+        if self.pack > 1 and labels_of(self.model) != "none":
+            raise UserError(
+                f"--pack {self.pack} judges examples of several classes together, and "
+                f"--model.labels {labels_of(self.model)} one class each: leave one of them out."
+            )
         self._check_losses()
 
     def _check_losses(self) -> None:
@@ -139,11 +144,14 @@ class Adversarial(Experiment):
         return Rules(
             gradient_penalty=self.gradient_penalty if self.loss == "wasserstein-gp" else 0.0,
             r1=self.r1, noise_penalty=self.noise_penalty, spectral_norm=self.spectral_norm,
-            noise=noise, pack=self.pack, augment=self._changes,
+            noise=noise, pack=self.pack, augment=self._changes, labels=labels_of(self.model) != "none",
         )  # fmt: skip
 
     def build(self, spec: Any, trained: Mapping[str, Trained] | None = None) -> Task:
-        """Both players with the chosen pair of losses; it applies to noise, which becomes examples."""
+        """Both players with the chosen pair of losses; it applies to noise, which becomes examples.
+
+        Of classes too, where players are told them: apply(weights, noise, label).
+        """
         import jax
 
         from jaxgen.equations.gan import clip_weights
@@ -158,7 +166,8 @@ class Adversarial(Experiment):
 
         if self.loss in AS_PRINTED:
             _warn(self.loss)
-        generator, discriminator = self.model.make(spec.shape)
+        classes = classes_told(self, spec)
+        generator, discriminator = self.model.make(spec.shape, *([classes] if classes else []))
         rules = self._rules()
 
         def constrain(params):
@@ -168,11 +177,11 @@ class Adversarial(Experiment):
         optimizers = {player: make_optimizer(own) for player, own in self.optimizers.items()}
 
         @jax.jit
-        def apply(weights, noise):
-            return at_rest(generator, "generator", weights, noise)
+        def apply(weights, noise, label=None):
+            return at_rest(generator, "generator", weights, noise, label)
 
-        def judge(weights, examples):
-            return at_rest(discriminator, "discriminator", weights, examples)
+        def judge(weights, examples, label=None):
+            return at_rest(discriminator, "discriminator", weights, examples, label)
 
         return two_players(
             init_players(generator, discriminator, rules, spec.shape),
@@ -193,10 +202,7 @@ class Adversarial(Experiment):
 
     def costs(self, spec: Any) -> Table:
         """What one training step costs, row by row."""
-        if self._changes:
-            raise UserError(
-                "--augment has no cost table: nobody has written it down; leave it out here."
-            )
+        classes = classes_told(self, spec)
         r1, both = ["R1"] * (self.r1 > 0), ["noise penalty"] * (2 * (self.noise_penalty > 0))
         line = ["gradient penalty"] * (self.loss == "wasserstein-gp" and self.gradient_penalty > 0)
         return gan_step(
@@ -205,7 +211,7 @@ class Adversarial(Experiment):
             loss=self.loss, label_smoothing=self.label_smoothing,
             discriminator_steps=self.discriminator_steps, ema=self.ema_decay is not None,
             pack=self.pack, penalties=[*r1, *both, *line], noise=self.noise_start > 0,
-            spectral_norm=self.spectral_norm,
+            spectral_norm=self.spectral_norm, num_classes=classes, changes=self._changes,
         )  # fmt: skip
 
 
@@ -219,7 +225,7 @@ class GAN(Adversarial, OfImages):
     """A run of a classifier whose features judge the samples; none where the name is empty."""
     judge_samples: int = 10_000
     """Samples that are drawn for that."""
-    sampling: ImageSampling = field(default_factory=ImageSampling)
+    sampling: GANImageSampling = field(default_factory=GANImageSampling)
 
     def __post_init__(self):
         super().__post_init__()
@@ -233,34 +239,38 @@ class GAN(Adversarial, OfImages):
         self, spec: Any, latent_size: int, apply: Callable, judge: Callable, trained: Mapping
     ) -> dict[str, Any]:
         from jaxgen.families.gan.evaluation import make_gan_evaluation
-        from jaxgen.families.gan.sampling import sample_gan
-        from jaxgen.metrics.pictures import save_grid
+        from jaxgen.families.gan.shows import make_image_sample
 
-        def sample(weights, key, path):
-            images = sample_gan(apply, weights, key, self.sampling.count, latent_size)
-            return save_grid(images, path)
-
-        of_sets = self._of_sets(trained, apply, latent_size)
-        evaluate = make_gan_evaluation(apply, judge, latent_size, pack=self.pack, of_sets=of_sets)
+        classes = classes_told(self, spec)
+        of_sets = self._of_sets(trained, apply, latent_size, classes)
+        evaluate = make_gan_evaluation(
+            apply, judge, latent_size, pack=self.pack, num_classes=classes, of_sets=of_sets
+        )
+        sample = make_image_sample(self.sampling, apply, latent_size, classes)
         best = f"frechet[{self.judge.run}]" if of_sets else "pixel_frechet"
         return {"evaluate": evaluate, "sample": sample, "best": f"eval/{best}"}
 
-    def _of_sets(self, trained: Mapping, apply: Callable, latent_size: int) -> Callable | None:
+    def _of_sets(
+        self, trained: Mapping, apply: Callable, latent_size: int, num_classes: int
+    ) -> Callable | None:
         """`(weights, held-out images) -> metrics` by the classifier's features; None without one."""
         if "judge" not in trained:
             return None
         import numpy as np
 
-        from jaxgen.families.gan.sampling import sample_in_pieces
+        from jaxgen.families.gan.sampling import labels_for, sample_in_pieces
         from jaxgen.families.judge import make_judge, set_metrics
 
         own, run = make_judge(trained["judge"], self.judge.run), self.judge.run
 
         def of_sets(weights, real):
-            drawn = sample_in_pieces(apply, weights, self.judge_samples, latent_size)
+            count = self.judge_samples
+            drawn = sample_in_pieces(apply, weights, count, latent_size, num_classes)
+            asked = np.asarray(labels_for(count, num_classes)) if num_classes else None
             train = self.load().train  # for the floor
-            places = np.arange(min(self.judge_samples, train.num_examples))
-            return set_metrics(own, run, drawn, real, train.take(train.arrays, places)["image"])
+            places = np.arange(min(count, train.num_examples))
+            floor = train.take(train.arrays, places)["image"]
+            return set_metrics(own, run, drawn, real, floor, asked)
 
         return of_sets
 
@@ -274,7 +284,7 @@ class PointGAN(Adversarial):
     """Where the data comes from: ring or grid."""
     judge_samples: int = 2500
     """Samples whose modes are counted."""
-    sampling: PointSampling = field(default_factory=PointSampling)
+    sampling: GANPointSampling = field(default_factory=GANPointSampling)
 
     def __post_init__(self):
         super().__post_init__()
@@ -287,17 +297,13 @@ class PointGAN(Adversarial):
     def _judges(
         self, spec: Any, latent_size: int, apply: Callable, judge: Callable, trained: Mapping
     ) -> dict[str, Any]:
-        import numpy as np
-
         from jaxgen.families.gan.evaluation import make_point_evaluation
-        from jaxgen.families.gan.sampling import sample_gan
-        from jaxgen.metrics.pictures import save_points
+        from jaxgen.families.gan.shows import make_point_sample
 
-        def sample(weights, key, path):
-            points = sample_gan(apply, weights, key, self.sampling.count, latent_size)
-            return save_points(points, np.asarray(spec.mixture.centres), path)
-
+        classes = classes_told(self, spec)
+        sample = make_point_sample(self.sampling, apply, latent_size, classes, spec.mixture)
         evaluate = make_point_evaluation(
-            apply, judge, latent_size, spec.mixture, self.judge_samples, pack=self.pack
-        )
+            apply, judge, latent_size, spec.mixture, self.judge_samples, pack=self.pack,
+            num_classes=classes,
+        )  # fmt: skip
         return {"evaluate": evaluate, "sample": sample, "best": "eval/reverse_kl"}

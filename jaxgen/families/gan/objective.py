@@ -78,6 +78,7 @@ class Rules:
       noise: (first deviation, last, steps between them) of Eq. (6); None draws none.
       pack: examples that are judged together, Eq. (8).
       augment: which changes every image that is judged goes through, see `augmentation`.
+      labels: both players are told the class; a generated example's is that of the real one beside it.
     """
 
     gradient_penalty: float = 0.0
@@ -87,6 +88,7 @@ class Rules:
     noise: tuple[float, float, int] | None = None
     pack: int = 1
     augment: tuple[str, ...] = ()
+    labels: bool = False
 
 
 STATISTICS = "batch_stats"  # the collection of `layers.norm.BatchNorm`
@@ -106,14 +108,17 @@ def make_gan_losses(
     """
     rules = rules or Rules()
 
-    def generate(params, extra, keys):
+    def classes(batch):
+        return {"label": batch["label"]} if rules.labels else {}
+
+    def generate(params, extra, keys, told):
         size = (generator.latent_size,)
         noise = jax.vmap(lambda key: jax.random.normal(key, size))(keys)
         left = extra
 
         def apply(z):
             nonlocal left
-            examples, left = run(generator, "generator", params, extra, z)
+            examples, left = run(generator, "generator", params, extra, z, **told)
             return examples
 
         return gan.generator(apply, noise), left
@@ -128,21 +133,22 @@ def make_gan_losses(
             examples = examples + deviation(rules, extra) * draw(_other_keys(keys, 2))
         return gan_penalties.packed(examples, rules.pack) if rules.pack > 1 else examples
 
-    def judge(params, extra, examples, keys):
+    def judge(params, extra, examples, keys, told):
         own = keys[:: rules.pack] if rules.pack > 1 else keys
-        return run(discriminator, "discriminator", params, extra, examples, own)
+        return run(discriminator, "discriminator", params, extra, examples, own, **told)
 
     def discriminator_loss(own, other, extra, batch, keys):
         noise_keys, real_keys, fake_keys = split_each(keys, 3)
-        made, _ = generate(other, extra, noise_keys)
+        told = classes(batch)
+        made, _ = generate(other, extra, noise_keys, told)
         fake = seen(extra, jax.lax.stop_gradient(made), fake_keys)
         real = seen(extra, batch[name], real_keys)
         params = own
         if rules.spectral_norm:
             extra = extra | {"spectral": with_next_vectors(own, extra["spectral"])}
             params = normalised(own, extra["spectral"])
-        real_logits, extra = judge(params, extra, real, real_keys)
-        fake_logits, extra = judge(params, extra, fake, fake_keys)
+        real_logits, extra = judge(params, extra, real, real_keys, told)
+        fake_logits, extra = judge(params, extra, fake, fake_keys, told)
         values = losses.discriminator(real_logits, fake_logits)
         right = jnp.concatenate([real_logits > 0, fake_logits < 0]).astype(jnp.float32)
         metrics = {
@@ -153,7 +159,7 @@ def make_gan_losses(
         }
 
         def alone(example):
-            return judge(params, extra, example, keys)[0]
+            return judge(params, extra, example, keys, told)[0]
 
         penalties = _penalties(rules, extra, alone, real, fake, keys)
         if penalties is not None:
@@ -163,9 +169,10 @@ def make_gan_losses(
 
     def generator_loss(own, other, extra, batch, keys):
         noise_keys, fake_keys = split_each(keys, 2)
-        made, extra = generate(own, extra, noise_keys)
+        told = classes(batch)
+        made, extra = generate(own, extra, noise_keys, told)
         params = normalised(other, extra["spectral"]) if rules.spectral_norm else other
-        fake_logits, _ = judge(params, extra, seen(extra, made, fake_keys), fake_keys)
+        fake_logits, _ = judge(params, extra, seen(extra, made, fake_keys), fake_keys, told)
         values = losses.generator(fake_logits)
         if rules.noise is not None:
             extra = extra | {"updates": extra["updates"] + 1}
@@ -186,8 +193,9 @@ def init_players(
     def init(g_key, d_key) -> Weights:
         noise = jnp.zeros((1, generator.latent_size))
         seen = jnp.zeros((1, *shape[:-1], shape[-1] * rules.pack))
-        made = {"discriminator": discriminator.init(d_key, seen)}
-        made["generator"] = generator.init(g_key, noise)
+        told = {"label": jnp.zeros(1, jnp.int32)} if rules.labels else {}
+        made = {"discriminator": discriminator.init(d_key, seen, **told)}
+        made["generator"] = generator.init(g_key, noise, **told)
         params = {player: made[player]["params"] for player in made}
         extra: dict[str, Any] = {
             player: own[STATISTICS] for player, own in made.items() if STATISTICS in own
@@ -202,24 +210,34 @@ def init_players(
     return init
 
 
-def run(module: Generator | Discriminator, player: str, params, extra, *inputs) -> tuple[Any, Any]:
-    """(what a player makes of its inputs while it trains, extra with its statistics)."""
+def run(
+    module: Generator | Discriminator, player: str, params, extra, *inputs, **told: Any
+) -> tuple[Any, Any]:
+    """(what a player makes of its inputs while it trains, extra with its statistics).
+
+    told: `label`, where players are told the class.
+    """
     if extra is None or player not in extra:
-        return module.apply({"params": params}, *inputs), extra
+        return module.apply({"params": params}, *inputs, **told), extra
     variables = {"params": params, STATISTICS: extra[player]}
-    outputs, changed = module.apply(variables, *inputs, mutable=[STATISTICS])
+    outputs, changed = module.apply(variables, *inputs, **told, mutable=[STATISTICS])
     return outputs, extra | {player: changed[STATISTICS]}
 
 
-def at_rest(module: Generator | Discriminator, player: str, weights, *inputs) -> Any:
-    """What a trained player makes of its inputs, by the statistics that training has left."""
+def at_rest(
+    module: Generator | Discriminator, player: str, weights, inputs, label: Any = None
+) -> Any:
+    """What a trained player makes of its inputs, by the statistics that training has left.
+
+    label: of each, where players are told the class.
+    """
     params, extra = weights.params[player], weights.extra or {}
     if player == "discriminator" and "spectral" in extra:
         params = normalised(params, extra["spectral"])
     variables = {"params": params}
     if player in extra:
         variables[STATISTICS] = extra[player]
-    return module.apply(variables, *inputs)
+    return module.apply(variables, inputs, **({} if label is None else {"label": label}))
 
 
 def deviation(rules: Rules, extra) -> Any:

@@ -1,7 +1,8 @@
 """A discriminator whose kernels are divided by their spectral norms, whatever its layers are.
 
 Eqs. (4) and (5) of `equations/gan_penalties.py`, on every kernel as a matrix of its inputs by its
-outputs: of a convolution the pixels under it and their channels count as inputs.
+outputs: of a convolution the pixels under it and their channels count as inputs, of an embedding the
+classes, as in the code of Miyato & Koyama 2018, https://github.com/pfnet-research/sngan_projection.
 
 In the catalogue: `gan.spectral-norm`.
 """
@@ -13,7 +14,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.equations import gan_penalties
 
-KERNEL = "kernel"
+KERNELS = ("kernel", "embedding")
 
 
 def init_vectors(params: Any, key: Any) -> dict[str, dict[str, Array]]:
@@ -47,7 +48,7 @@ def normalised(params: Any, vectors: Any) -> Any:
 
 def _kernels(params: Any) -> dict[str, Float[Array, "..."]]:
     leaves, _ = jax.tree_util.tree_flatten_with_path(params)
-    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves if path[-1].key == KERNEL}
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves if path[-1].key in KERNELS}
 
 
 def _matrix(kernel: Float[Array, "*I O"]) -> Float[Array, "inputs O"]:

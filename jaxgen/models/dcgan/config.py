@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jaxgen.errors import check
-from jaxgen.models.base import ModelConfig, smallest
+from jaxgen.models.base import Labels, ModelConfig, smallest
 
 Form = Literal["auto", "native", "patches"]
 
@@ -24,23 +24,30 @@ class DCGANConfig(ModelConfig):
     """What follows the generator's hidden layers."""
     discriminator_norm: Literal["batch", "none"] = "batch"
     """What follows the discriminator's convolutions but the first; a penalty on slopes wants none."""
+    labels: Labels = "none"
+    """Tell both players the class: the generator beside its noise; the discriminator as one more plane
+    of the image (embedding), or as a product with its last features (projection)."""
+    label_size: int = 32
+    """E, numbers of a class's embedding beside the noise."""
     convolution: Form = "auto"
     """The platform's own, or patches and a matmul; auto takes patches on a CPU, else native."""
 
     def __post_init__(self):
         check(self, "latent_size", lambda x: x >= 1, "1 or more", "model.")
         check(self, "channels", lambda x: x and min(x) >= 1, "widths of 1 or more", "model.")
+        check(self, "label_size", lambda x: x >= 1, "1 or more", "model.")
         check(self, "kernel_size", lambda x: x >= 2, "2 or more, the stride", "model.")
 
-    def make(self, shape: tuple[int, ...]) -> Any:
+    def make(self, shape: tuple[int, ...], num_classes: int = 0) -> Any:
         """(generator, discriminator) for images of this shape.
 
-        Raises UserError where its sides cannot be halved as often as there are convolutions.
+        num_classes: read where players are told the class. Raises UserError where its sides cannot be
+        halved as often as there are convolutions.
         """
         from jaxgen.models.dcgan.model import DCGANDiscriminator, DCGANGenerator
 
         self.smallest(shape)
-        return DCGANGenerator(self, shape), DCGANDiscriminator(self)
+        return DCGANGenerator(self, shape, num_classes), DCGANDiscriminator(self, num_classes)
 
     def smallest(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Height and width beneath all convolutions."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jaxgen.errors import check
-from jaxgen.models.base import ModelConfig
+from jaxgen.models.base import Labels, ModelConfig
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class MLPGANConfig(ModelConfig):
     """Probability of dropping a hidden unit of the discriminator while training."""
     output: Literal["pixels", "numbers"] = "pixels"
     """What the generator makes: pixels in [0, 1], behind a sigmoid, or numbers, for points."""
+    labels: Labels = "none"
+    """Tell both players the class: the generator beside its noise; the discriminator beside the example
+    (embedding), or as a product with its last features (projection)."""
+    label_size: int = 32
+    """E, numbers of a class's embedding."""
     waves: int = 0
     """K, pairs of sine and cosine of each number beside it in what the discriminator sees; for points,
     whose details are fine."""
@@ -30,17 +35,27 @@ class MLPGANConfig(ModelConfig):
         for name in ("generator_sizes", "discriminator_sizes"):
             check(self, name, lambda x: x and min(x) >= 1, "widths of 1 or more", "model.")
         check(self, "discriminator_dropout", lambda x: 0 <= x < 1, "0 or more, below 1", "model.")
+        check(self, "label_size", lambda x: x >= 1, "1 or more", "model.")
         check(self, "waves", lambda x: 0 <= x <= 12, "0 to 12", "model.")
 
-    def make(self, shape: tuple[int, ...]) -> Any:
-        """(generator, discriminator) for images, or points, of this shape."""
+    def make(self, shape: tuple[int, ...], num_classes: int = 0) -> Any:
+        """(generator, discriminator) for images, or points, of this shape.
+
+        num_classes: read where players are told the class.
+        """
         from jaxgen.models.mlp_gan.model import MLPDiscriminator, MLPGenerator
 
         squashed = self.output == "pixels"
         return (
-            MLPGenerator(self.generator_sizes, self.latent_size, shape, squashed),
-            MLPDiscriminator(self.discriminator_sizes, self.discriminator_dropout, self.waves),
-        )
+            MLPGenerator(
+                self.generator_sizes, self.latent_size, shape, squashed,
+                num_classes if self.labels != "none" else 0, self.label_size,
+            ),
+            MLPDiscriminator(
+                self.discriminator_sizes, self.discriminator_dropout, self.waves,
+                self.labels, num_classes, self.label_size,
+            ),
+        )  # fmt: skip
 
     @property
     def width(self) -> int:

@@ -17,13 +17,19 @@ from jaxgen.training.metrics import to_floats
 
 B, SHAPE = 16, (4, 4, 1)
 TASK_OF = {
-    "batch norm": GAN(batch_size=B, model=DCGANConfig(3, (2, 3)), noise_start=0.3, ema_decay=0.9),
+    "batch norm, told the class": GAN(
+        batch_size=B, model=DCGANConfig(3, (2, 3), labels="projection", label_size=2), noise_start=0.3,
+        ema_decay=0.9,
+    ),
     "spectral norm, packs": GAN(
         batch_size=B, model=DCGANConfig(3, (2, 3), discriminator_norm="none"), spectral_norm=True,
         loss="hinge", pack=2, augment=("translation", "cutout"),
     ),
 }  # fmt: skip
-ARRAYS = {"image": np.random.default_rng(0).random((B, *SHAPE), np.float32)}
+ARRAYS = {
+    "image": np.random.default_rng(0).random((B, *SHAPE), np.float32),
+    "label": np.arange(B, dtype=np.int32) % 5,
+}
 
 
 def take(arrays, indices):
@@ -32,7 +38,7 @@ def take(arrays, indices):
 
 def train(name, parallel):
     """Two steps: metrics, and all numbers that are left."""
-    task = TASK_OF[name].build(ImageSpec(*SHAPE, None))
+    task = TASK_OF[name].build(ImageSpec(*SHAPE, 5))
     plan = make_plan(parallel, None, batch_size=B)
     state = plan.init(task.init, 0)
     dispatch = plan.dispatch(task.step, take, 1, state)
