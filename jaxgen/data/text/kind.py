@@ -96,15 +96,20 @@ def text_data(
         text = train.joined()
         train, test = held_out_tenth(text) if held_out is None else (text, held_out)
     assert isinstance(train, str) and isinstance(test, str), "a source gives two parts of one kind"
-    made = make_tokenizer(
-        tokenizer, lambda: CharacterTokenizer.of(train + test), lambda cut: Counter(cut(train))
-    )
+    made = _made(tokenizer, train, test)
     lossy = isinstance(made, WordTokenizer)
     seen, held_out = (
         Tokens({"tokens": made.encode(text)}, seq_len, None if lossy else len(text))
         for text in (train, test)
     )
     return Data(seen, held_out, TextSpec(made, first_token=int(seen.arrays["tokens"][0])))
+
+
+def _made(tokenizer: str, train: str, test: str) -> Tokenizer:
+    """The tokenizer of that name, made for a training text and for the held-out one's characters."""
+    return make_tokenizer(
+        tokenizer, lambda: CharacterTokenizer.of(train + test), lambda cut: Counter(cut(train))
+    )
 
 
 def _of_documents(
@@ -115,7 +120,7 @@ def _of_documents(
         parts = train.split() if test is None else (train, test)
     else:
         parts = tuple(documents_of(part, separator) for part in (train, test))
-    made = _make_tokenizer(tokenizer, *("".join(part.texts) for part in parts))
+    made = _made(tokenizer, *("".join(part.texts) for part in parts))
     made, end = with_end(made)
     lossy = isinstance(made, WordTokenizer)
     seen, held_out = (

@@ -54,7 +54,7 @@ def make_point_sample(
         if len(clouds) == 1 and "" in clouds:
             return save_points(clouds[""], centres, path)
         if sampling.show == "interpolation":
-            return save_paths(clouds, centres, path)
+            return save_paths(list(clouds.items()), centres, path)
         points = {title: np.asarray(cloud) for title, cloud in clouds.items()}
         return save_clouds(points, centres, path, columns=min(5, len(points)))
 
