@@ -132,8 +132,8 @@ def random_params(model: Any) -> Any:
 
     def drawn(path, leaf):
         if path[-1].key == "scale":
-            return np.ones(leaf.shape, np.float32)
-        return 0.2 * rng.standard_normal(leaf.shape, np.float32)
+            return jnp.ones(leaf.shape)
+        return jnp.asarray(0.2 * rng.standard_normal(leaf.shape, np.float32))
 
     return jax.tree_util.tree_map_with_path(drawn, shapes)
 

@@ -59,7 +59,8 @@ def sampling_log_probs(
     places = jnp.arange(logits.shape[-1]).reshape((1,) * (logits.ndim - 1) + (-1,))
     # Shifted before it is divided: a small τ then underflows to p = 0 and never overflows.
     shifted = logits - jnp.max(logits, axis=-1, keepdims=True)
-    cold = jnp.asarray(temperature) <= 0
+    # Below the least normal number τ is 0 to processors that know no smaller ones.
+    cold = jnp.asarray(temperature) < jnp.finfo(jnp.float32).tiny
     scaled = shifted / jnp.where(cold, 1.0, temperature)
     kept = (places == greatest) | ~cold
     if top_k is not None and top_k < logits.shape[-1]:

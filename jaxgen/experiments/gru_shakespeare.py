@@ -12,7 +12,7 @@ PRESET = Preset(
     "carries its state from window to window, in training and when it is judged.",
     expected={"eval/loss": Expected(1.51, 0.03)},
     minutes=3.0,
-    source="seed 0 here",
+    source="seeds 0 and 1 here",
     experiment=Language(
         steps=2000,
         batch_size=12,
