@@ -42,14 +42,17 @@ def use_compilation_cache() -> Path | None:
     """Keep compiled programs on disk, so that the second start is quick; returns the folder.
 
     $JAX_COMPILATION_CACHE_DIR names another folder than ~/.cache/jaxgen. None where this user has no
-    home; nobody's else would do, since what lies there is run.
+    home, or may not write there; nobody's else would do, since what lies there is run.
     """
     import jax
 
     own = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     try:
         folder = Path(own) if own else _cache_home() / "jaxgen"
-    except RuntimeError:  # no $HOME, and no entry of this user
+        folder.mkdir(parents=True, exist_ok=True)
+    except (RuntimeError, OSError):  # no $HOME and no entry of this user; a disk for reading only
+        return None
+    if not os.access(folder, os.W_OK):
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -254,3 +254,5 @@ def test_a_user_without_a_home_keeps_no_programs(monkeypatch):
     for name in ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     assert "compiled programs are not kept (name a folder by" in prepare_process(allocator=False)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(Path(__file__) / "no-folder"))
+    assert "compiled programs are not kept" in prepare_process(allocator=False)
