@@ -29,7 +29,7 @@ FAMILIES = ["toy"]
 if "JAXGEN_KILLS" in os.environ:
     FAMILIES += [
         "gpt-python", "vae-digits", "gan-digits", "diffusion-digits", "wavenet-vowels", "vqvae-digits",
-        "dalle-digits", "classifier-digits",
+        "dalle-digits", "classifier-digits", "mean-flow-ring",
     ]  # fmt: skip
 
 
