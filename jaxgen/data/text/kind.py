@@ -81,8 +81,8 @@ def text_data(
         return data if documents != "apart" else _apart(data, train)
     if documents != "joined" and not isinstance(train, str | Documents):
         raise UserError(
-            f"--documents {documents} is for token files and for texts up to 16 MB: leave it out, or put "
-            "the text into a token file by jaxgen tokenize --eos."
+            f"--documents {documents} is for token files and for texts up to 16 MB: leave it out, or "
+            "put the text into a token file by jaxgen tokenize --eos."
         )
     if vocab_size is not None:
         raise UserError("--vocab-size is for token files without a header: leave it out.")
