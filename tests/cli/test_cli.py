@@ -129,6 +129,9 @@ BAD_INPUT = {
     "infinite decay": ("vae-digits --optimizer.weight-decay inf", "weight-decay is inf: give a finite"),
     "more steps than a counter holds": ("vae-digits --steps 99999999999", "less than 2\\^31"),
     "a grid beyond reason": ("vae-digits --sampling.count 1000000000", "give 1 to 10,000"),
+    "documents apart, read one after the other": (
+        "gru-shakespeare --stateful --documents apart", "--stateful reads .*: give --documents marked",
+    ),
     "misplaced no": ("gpt-python --no-model.use-bias", "did you mean --model.no-use-bias?"),
     "a name too long": ("vae-digits --name " + 300 * "x", "File name too long"),
     "resume from nothing": ("--resume nothing", "is not a run: it has no config.json"),

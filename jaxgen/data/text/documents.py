@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Int32
 
 from jaxgen.data.text.specials import WithSpecials
-from jaxgen.data.text.tokenizers import Tokenizer
+from jaxgen.data.text.tokenizers import NumberTokenizer, Tokenizer
 from jaxgen.errors import UserError
 
 EOS = "<EOS>"
+GPT2_END, GPT2_END_ID = "<|endoftext|>", 50_256
+"""The last of GPT-2's 50,257, which also the files without a header have behind each document."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ def with_end(tokenizer: Tokenizer) -> tuple[Tokenizer, int]:
     """(the tokenizer with an `<EOS>`, its id)."""
     made = tokenizer if EOS in tokenizer.specials else WithSpecials(tokenizer, (EOS,))
     return made, made.specials[EOS]
+
+
+def end_of(tokenizer: Tokenizer) -> int | None:
+    """The token that ends a document in a token file, `<EOS>` or GPT-2's; None where there is none."""
+    known = (tokenizer.specials.get(name) for name in (EOS, GPT2_END))
+    found = next((number for number in known if number is not None), None)
+    if found is None and isinstance(tokenizer, NumberTokenizer):
+        return GPT2_END_ID if tokenizer.vocab_size > GPT2_END_ID else None
+    return found
 
 
 def encoded(documents: Documents, tokenizer: Tokenizer, end: int) -> Int32[np.ndarray, " n"]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from jaxgen.data.kind import Data, Kind, Source, whole
 from jaxgen.data.reading import as_path
 from jaxgen.data.text.by_name import make_tokenizer
 from jaxgen.data.text.dataset import Tokens
-from jaxgen.data.text.documents import Documents, documents_of, encoded, with_end
+from jaxgen.data.text.documents import Documents, documents_of, encoded, end_of, with_end
 from jaxgen.data.text.files import held_out_tenth, python_reference, shakespeare, text_file
 from jaxgen.data.text.parquet import parquet_text
 from jaxgen.data.text.prepared import cached_tokens
@@ -75,12 +75,14 @@ def text_data(
     """
     if seq_len is None:
         raise UserError("A text needs a sequence length: set seq_len.")
+    if isinstance(train, Path):
+        data = _from_files(*token_parts(train, vocab_size), seq_len)
+        return data if documents != "apart" else _apart(data, train)
     if documents != "joined" and not isinstance(train, str | Documents):
         raise UserError(
-            f"--documents {documents} is for texts that are read whole, up to 16 MB: leave it out."
+            f"--documents {documents} is for token files and for texts up to 16 MB: leave it out, or "
+            "put the text into a token file by jaxgen tokenize --eos."
         )
-    if isinstance(train, Path):
-        return _from_files(*token_parts(train, vocab_size), seq_len)
     if vocab_size is not None:
         raise UserError("--vocab-size is for token files without a header: leave it out.")
     if isinstance(train, Stretch):
@@ -133,6 +135,19 @@ def _of_documents(
         for part in parts
     )
     return Data(seen, held_out, TextSpec(made, first_token=int(seen.arrays["tokens"][0])))
+
+
+def _apart(data: Data, path: Path) -> Data:
+    """The data of a token file whose documents end by a token of the tokenizer's own."""
+    end = end_of(data.spec.tokenizer)
+    if end is None:
+        raise UserError(
+            f"--documents apart: the tokenizer of {path} has no token that ends a document: make it by "
+            "jaxgen tokenize --eos, or leave it out."
+        )
+    parts: list[Any] = [data.train, data.test]
+    train, test = (replace(part, ends_by=end) for part in parts)
+    return replace(data, train=train, test=test)
 
 
 def _from_files(train: FileTokens, test: FileTokens, seq_len: int) -> Data:

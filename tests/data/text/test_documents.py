@@ -87,5 +87,32 @@ def test_a_separator_is_a_text(source, options, said):
         return
     with pytest.raises(UserError, match=said):
         load(source, kind="text", seq_len=7, documents="apart", **options)
-    with pytest.raises(UserError, match="--documents apart is for texts that are read whole"):
+    with pytest.raises(UserError, match="--documents apart is for token files and for texts"):
         load("random-tokens:5", kind="text", seq_len=7, documents="apart")
+
+
+def test_a_token_file_has_its_own_ends(tmp_path):
+    """nanoGPT's files have GPT-2's <|endoftext|> between documents, and no header."""
+    tokens = np.tile(np.array([7, 8, 50_256, 9, 10, 11, 12, 13, 50_256], np.uint16), 10)
+    tokens.tofile(tmp_path / "train.bin")
+    source = f"tokens:{tmp_path / 'train.bin'}"
+    data = load(source, kind="text", seq_len=6, documents="apart")
+    batch = data.train.take(data.train.arrays, np.array([0, 2, 3]))
+    assert batch["weights"].tolist() == [
+        [1, 1, 0, 0, 0, 0],  # 7 8 | 9 10 11 12
+        [1, 1, 1, 1, 1, 1],  # <|endoftext|> 9 10 11 12 13
+        [1, 1, 1, 1, 1, 0],  # 9 10 11 12 13 |
+    ]
+    assert "weights" not in load(source, kind="text", seq_len=6).train.take(
+        data.train.arrays, np.array([0])
+    )
+    small = np.arange(200, dtype=np.uint16) % 50
+    small.tofile(tmp_path / "small.bin")
+    with pytest.raises(UserError, match="has no token that ends a document"):
+        load(
+            f"tokens:{tmp_path / 'small.bin'}",
+            kind="text",
+            seq_len=6,
+            documents="apart",
+            vocab_size=50,
+        )
