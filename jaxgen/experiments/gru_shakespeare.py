@@ -12,7 +12,7 @@ PRESET = Preset(
     "carries its state from window to window, in training and when it is judged.",
     expected={"eval/loss": Expected(1.51, 0.03)},
     minutes=3.0,
-    source="seeds 0 and 1 here",
+    source="seeds 0 to 2 here",
     experiment=Language(
         steps=2000,
         batch_size=12,
