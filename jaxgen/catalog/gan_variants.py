@@ -174,9 +174,9 @@ ENTRIES = (
         "the way between two samples",
         r"z_t = \frac{\sin((1 - t)\omega)\, z_0 + \sin(t\omega)\, z_1}{\sin\omega}",
         "Noise of many numbers lies near a sphere. The straight line between two draws goes through its"
-        " inside, where no training noise was; the arc, ω the angle between them, stays on it. The formula is"
-        " for vectors of one length: of others that nearly oppose each other its middle has no bound, so"
-        " that directions take the arc here, and lengths are mixed by t.",
+        " inside, where no training noise was; the arc, ω the angle between them, stays on it. The"
+        " formula is for vectors of one length: of others that nearly oppose each other its middle has no"
+        " bound, so that directions take the arc here, and lengths are mixed by t.",
         (
             "White 2016, Sampling generative networks",
             "section 2.1",
@@ -193,7 +193,7 @@ ENTRIES = (
     _entry(
         "truncation",
         "likelier samples, and fewer kinds of them",
-        r"z \sim N(0, 1) \mid |z| \leq \tau,\quad"
+        r"z \sim N(0, 1)\ \text{given}\ |z| \leq \tau,\quad"
         r" z = \sqrt{2}\, erf^{-1}(u\, erf(\tau / \sqrt{2}))",
         "Noise near 0 is what the generator has seen most of: a lower τ makes better and less varied"
         " samples. u is uniform on (−1, 1); the same u under another τ is the same noise, nearer to 0.",
