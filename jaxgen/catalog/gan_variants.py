@@ -175,8 +175,8 @@ ENTRIES = (
         r"z_t = \frac{\sin((1 - t)\omega)\, z_0 + \sin(t\omega)\, z_1}{\sin\omega}",
         "Noise of many numbers lies near a sphere. The straight line between two draws goes through its"
         " inside, where no training noise was; the arc, ω the angle between them, stays on it. The"
-        " formula is for vectors of one length: of others that nearly oppose each other its middle has no"
-        " bound, so that directions take the arc here, and lengths are mixed by t.",
+        " formula is for vectors of one length: of others that nearly oppose each other its middle has"
+        " no bound, so that directions take the arc here, and lengths are mixed by t.",
         (
             "White 2016, Sampling generative networks",
             "section 2.1",
