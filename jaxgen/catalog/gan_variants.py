@@ -193,7 +193,8 @@ ENTRIES = (
     _entry(
         "truncation",
         "likelier samples, and fewer kinds of them",
-        r"z \sim N(0, 1) \mid |z| \leq \tau,\quad z = \sqrt{2}\, erf^{-1}(u\, erf(\tau / \sqrt{2}))",
+        r"z \sim N(0, 1)\ \text{given}\ |z| \leq \tau,\quad"
+        r" z = \sqrt{2}\, erf^{-1}(u\, erf(\tau / \sqrt{2}))",
         "Noise near 0 is what the generator has seen most of: a lower τ makes better and less varied"
         " samples. u is uniform on (−1, 1); the same u under another τ is the same noise, nearer to 0.",
         (

@@ -57,6 +57,21 @@ def test_every_metric_has_the_run_s_name_and_its_own_value():
     gap = 50 * np.abs(drawn[:, 0].sum((1, 2)) - drawn[:, 1].sum((1, 2)))
     assert found["confident[clothes]"] == pytest.approx((1 / (1 + np.exp(-gap)) > 0.9).mean())
     assert {name.partition("[")[2] for name in found} == {"clothes]"}
+    asked = np.arange(40) % 2  # 0 is the class of the upper half
+    told = set_metrics(judge, "clothes", drawn, real, train, asked)
+    right = upper == (asked == 0)
+    assert told["as_asked[clothes]"] == pytest.approx(right.mean())
+    worst = min(right[::2].mean(), right[1::2].mean())
+    assert told["worst_class[clothes]"] == pytest.approx(worst)
+    assert told.keys() - found.keys() == {"as_asked[clothes]", "worst_class[clothes]"}
+
+
+def test_pieces_of_classes_are_of_all_in_turn():
+    def apply(weights, noise, label):
+        return label[:, None] + 0.0 * noise
+
+    drawn = sample_in_pieces(apply, None, 7, latent_size=2, num_classes=3, piece=2)
+    np.testing.assert_array_equal(drawn[:, 0], [0, 1, 2, 0, 1, 2, 0])
 
 
 def test_too_few_images_for_a_covariance():
