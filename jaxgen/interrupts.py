@@ -126,6 +126,9 @@ def held() -> Iterator[None]:
     signal.signal(signal.SIGINT, _hold)
     try:
         yield
+    except KeyboardInterrupt:  # it was heard, and says more
+        _held = 0
+        raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if _held:
@@ -160,7 +163,7 @@ def _hold(number: int, frame) -> None:
     _held += 1
     if _held > 1:
         with contextlib.suppress(OSError):
-            os.write(2, b"Ctrl-C waits for the compilation under way; Ctrl-\\ ends the process\n")
+            os.write(2, b"Ctrl-C waits for what is under way; Ctrl-\\ ends the process\n")
 
 
 def before_end(farewell: Callable[[], None]) -> None:

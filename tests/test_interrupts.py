@@ -31,7 +31,7 @@ def test_ctrl_c_waits_for_the_end_of_what_is_held(capfd):
         with interrupts.held():  # as `load` in `train`
             done.append("the rest")
     assert done == ["the compilation", "the rest"]
-    assert capfd.readouterr().err.count("Ctrl-C waits for the compilation") == 1
+    assert capfd.readouterr().err.count("Ctrl-C waits for what is under way") == 1
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with interrupts.held():
         pass  # nothing of it is left

@@ -5,6 +5,7 @@ of the functions, as that takes a moment.
 """
 
 import bisect
+import contextlib
 import glob
 import threading
 from collections.abc import Iterator
@@ -52,11 +53,11 @@ class Column:
                 near = did_you_mean(self.name, columns)
                 raise UserError(f"{file} has no column {self.name!r}; {near}.")
             self._parts.append(part)
-        # (file, row group) by the number of its first row
+        # (file, its reader, row group) by the number of its first row
         self._groups, self._begins, begin = [], [], 0
-        for part in self._parts:
+        for file, part in zip(self.files, self._parts, strict=True):
             for group in range(part.num_row_groups):
-                self._groups.append((part, group))
+                self._groups.append((file, part, group))
                 self._begins.append(begin)
                 begin += part.metadata.row_group(group).num_rows
         self._count = begin
@@ -69,17 +70,19 @@ class Column:
 
     def __iter__(self) -> Iterator[Any]:
         """All values, in order."""
-        for part in self._parts:
-            for batch in part.iter_batches(ROWS, columns=[self.name]):
-                yield from batch.column(0).to_pylist()
+        for file, part in zip(self.files, self._parts, strict=True):
+            with _damage_named(file):
+                for batch in part.iter_batches(ROWS, columns=[self.name]):
+                    yield from batch.column(0).to_pylist()
 
     def __getitem__(self, row: int) -> Any:
         """One value; the row group that it lies in is kept, for its neighbours."""
         place = bisect.bisect_right(self._begins, row) - 1
         with self._lock:
             if self._read[0] != place:
-                part, group = self._groups[place]
-                table = part.read_row_group(group, columns=[self.name])
+                file, part, group = self._groups[place]
+                with _damage_named(file):
+                    table = part.read_row_group(group, columns=[self.name])
                 self._read = place, table.column(0).to_pylist()
             return self._read[1][row - self._begins[place]]
 
@@ -87,5 +90,23 @@ class Column:
         """All values of another column; None where one of the files has none."""
         if any(name not in part.schema_arrow.names for part in self._parts):
             return None
-        tables = (part.read(columns=[name]) for part in self._parts)
-        return [value for table in tables for value in table.column(0).to_pylist()]
+        values = []
+        for file, part in zip(self.files, self._parts, strict=True):
+            with _damage_named(file):
+                values += part.read(columns=[name]).column(0).to_pylist()
+        return values
+
+    def file_of(self, row: int) -> Path:
+        """The file that a row lies in."""
+        return self._groups[bisect.bisect_right(self._begins, row) - 1][0]
+
+
+@contextlib.contextmanager
+def _damage_named(file: Path) -> Iterator[None]:
+    """Say of which file pages are damaged; pyarrow raises OSErrors that name none."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{file} is damaged ({str(error).splitlines()[0][:80]}): bring it back."
+        ) from error

@@ -24,7 +24,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.equations.precision import widen
 
-TINY = 1e-6  # of an angle, in radians, beneath which the way is a straight line
+TINY = 1e-12  # of a length, by which a vector of none is divided
 
 
 def projection_logit(
@@ -45,15 +45,21 @@ def spherical_interpolation(
     Between two normal vectors the straight line is shorter than any that was seen in training: its
     middle has √½ of their length, the arc's has all of it.
     """
-    length_of_start, length_of_end = (jnp.linalg.norm(each, axis=-1) for each in (start, end))
-    start, end = start / length_of_start[..., None], end / length_of_end[..., None]
-    angle = jnp.arccos(jnp.clip(jnp.sum(start * end, axis=-1), -1.0, 1.0))
-    straight = angle < TINY
-    sine = jnp.where(straight, 1.0, jnp.sin(angle))
-    of_start = jnp.where(straight, 1.0 - share, jnp.sin((1.0 - share) * angle) / sine)
-    of_end = jnp.where(straight, share, jnp.sin(share * angle) / sine)
-    length = (1.0 - share) * length_of_start + share * length_of_end
-    return length[..., None] * (of_start[..., None] * start + of_end[..., None] * end)
+    lengths = [jnp.linalg.norm(each, axis=-1) for each in (start, end)]
+    start, end = (
+        each / jnp.maximum(length, TINY)[..., None]
+        for each, length in zip((start, end), lengths, strict=True)
+    )
+    # The same arc by a right angle: start turned towards what of end is square to it. The formula's
+    # sines cancel where the two nearly oppose each other.
+    along = jnp.sum(start * end, axis=-1)
+    beside = end - along[..., None] * start
+    distance = jnp.linalg.norm(beside, axis=-1)
+    turned = share * jnp.arctan2(distance, along)
+    square = beside / jnp.maximum(distance, TINY)[..., None]
+    length = (1.0 - share) * lengths[0] + share * lengths[1]
+    cosine, sine = (length * each for each in (jnp.cos(turned), jnp.sin(turned)))
+    return cosine[..., None] * start + sine[..., None] * square
 
 
 def truncated_normal(
@@ -64,4 +70,5 @@ def truncated_normal(
     The same u under a lower τ is the same noise, nearer to 0: what a GAN has seen most of.
     """
     edge = jax.lax.erf(threshold / math.sqrt(2.0))
-    return math.sqrt(2.0) * jax.lax.erf_inv(uniform * edge[..., None])
+    found = math.sqrt(2.0) * jax.lax.erf_inv(uniform * edge[..., None])
+    return jnp.clip(found, -threshold[..., None], threshold[..., None])

@@ -66,7 +66,8 @@ def sampling_log_probs(
     if top_k is not None and top_k < logits.shape[-1]:
         kept &= _rank(scaled) < top_k
     if top_p is not None:
-        kept &= _nucleus(jnp.where(kept, scaled, -jnp.inf), top_p)
+        # In float32 a sum may be 1 before its last terms: a share of 1 is all tokens.
+        kept &= _nucleus(jnp.where(kept, scaled, -jnp.inf), top_p) | (jnp.asarray(top_p) >= 1)
     return _log_softmax(scaled, kept)
 
 

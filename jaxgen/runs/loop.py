@@ -103,7 +103,8 @@ def train(
                 try:
                     held_out = desk.take(step, state, report)
                 except Exception:
-                    if saves:  # in all processes alike
+                    if saves:  # in all processes alike, which ask each other the same before
+                        _ = step < cadence.steps and plan.any(stop.requested)
                         checkpoints.save(plan.shared(state))
                     raise
             stopping = step < cadence.steps and bool(plan.any(stop.requested))
@@ -117,17 +118,17 @@ def train(
                 what = "which is saved" if kept == step else f"the last saved step is {kept}"
                 raise Interrupted(f"stopped at step {step}, {what}: go on by {going_on(run)}")
         watchdog.at("saving the last step")
+    if is_main() and checkpoints.latest != step:
+        kept = checkpoints.latest or "none"
+        raise NotSaved(
+            f"{run.folder} has done its {step} steps, but the last that is saved is {kept}: make room, "
+            f"and do the rest again by {going_on(run)}"
+        )
     if stop.requested:
         raise Interrupted(f"stopped behind the last step, {step}, which is saved")
     if is_main():
         with naming(run.curves):
             plot_curves(run)
-        if checkpoints.latest != step:
-            kept = checkpoints.latest or "none"
-            raise NotSaved(
-                f"{run.folder} has done its {step} steps, but the last that is saved is {kept}: make "
-                f"room, and do the rest again by {going_on(run)}"
-            )
     return state
 
 

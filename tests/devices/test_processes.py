@@ -26,7 +26,8 @@ from jaxgen.experiments.registry import find_preset
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.models.gpt.config import GPTConfig
 from jaxgen.models.mlp_vae.config import MLPVAEConfig
-from jaxgen.families.sampling import ImageSampling, TextSampling
+from jaxgen.families.gan.config import GANImageSampling
+from jaxgen.families.sampling import TextSampling
 from jaxgen.families.vae.config import VAESampling
 from jaxgen.devices.processes import JobOptions, join, leave
 
@@ -34,7 +35,7 @@ GPT_PYTHON, VAE_DIGITS, GAN_DIGITS = (
     find_preset(name).experiment for name in ("gpt-python", "vae-digits", "gan-digits")
 )
 CADENCE = dict(steps=4, log_every=1, eval_every=4, checkpoint_every=2, steps_per_dispatch=2)
-IMAGES = ImageSampling(count=4)
+IMAGES = GANImageSampling(count=4)
 EXPERIMENTS = {
     "vae-digits": replace(
         VAE_DIGITS, batch_size=16, model=MLPVAEConfig((8,), 4), sampling=VAESampling(count=4),
@@ -57,6 +58,21 @@ for case in sys.argv[2:]:
     devices = runner.Devices(parallel, mesh, feed)
     runner.start(EXPERIMENTS[name], name, Path(sys.argv[1]), run, devices)
 leave()
+"""
+JUDGING_FAILS = """
+import sys
+from jaxgen.cli.main import run_command
+from jaxgen.cli.train import train
+from jaxgen.errors import UserError
+from jaxgen.runs import desk
+
+take = desk.Desk.take
+def take_or_fail(self, step, state, report):
+    if step == 2 and self._log:  # where there is one to be judged, in process 0
+        raise UserError("The picture finds no room.")
+    return take(self, step, state, report)
+desk.Desk.take = take_or_fail
+run_command(train, sys.argv[1:])
 """
 CASES = {
     2: ["vae-digits pmap", "gan-digits mesh fsdp=2", "gpt-python mesh model=2"],
@@ -215,3 +231,20 @@ def test_shares_of_a_batch_make_the_batch_across_the_end_of_an_epoch(tmp_path, p
         np.testing.assert_array_equal(images, rows["image"].reshape(160, -1))
         np.testing.assert_array_equal(labels, rows["label"])
         assert all(len(share[case][1]) == 160 // processes for share in shares)
+
+
+def test_where_judging_fails_in_one_process_all_save_and_end(tmp_path):
+    """In the middle of a run: the others are where they ask whether somebody wants to stop."""
+    flags = ["--steps", "6", "--eval-every", "2", "--checkpoint-every", "2", "--batch-size", "8"]
+    model = ["--model.hidden-sizes", "7", "--judge-samples", "0", "--runs", str(tmp_path)]
+    command = [sys.executable, "-m", "jaxgen.launch", "-n", "2", "--", "-c", JUDGING_FAILS]
+    done = subprocess.run(
+        [*command, "vae-digits", *flags, *model],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "[0] error: The picture finds no room.\n" in done.stderr
+    assert (tmp_path / "vae-digits" / "checkpoints" / "2" / "manifest.json").exists()

@@ -1,7 +1,7 @@
 """Text as a kind of data: where it comes from, and what a model needs to know of it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def text_data(
         text = train.joined()
         train, test = held_out_tenth(text) if held_out is None else (text, held_out)
     assert isinstance(train, str) and isinstance(test, str), "a source gives two parts of one kind"
-    made = _made(tokenizer, train, test)
+    made = _made(tokenizer, [train], [test])
     lossy = isinstance(made, WordTokenizer)
     seen, held_out = (
         Tokens({"tokens": made.encode(text)}, seq_len, None if lossy else len(text))
@@ -107,10 +107,12 @@ def text_data(
     return Data(seen, held_out, TextSpec(made, first_token=int(seen.arrays["tokens"][0])))
 
 
-def _made(tokenizer: str, train: str, test: str) -> Tokenizer:
-    """The tokenizer of that name, made for a training text and for the held-out one's characters."""
+def _made(tokenizer: str, train: Sequence[str], test: Sequence[str]) -> Tokenizer:
+    """The tokenizer of that name, made for training texts and for the held-out ones' characters."""
     return make_tokenizer(
-        tokenizer, lambda: CharacterTokenizer.of(train + test), lambda cut: Counter(cut(train))
+        tokenizer,
+        lambda: CharacterTokenizer.of("".join([*train, *test])),
+        lambda cut: Counter(word for text in train for word in cut(text)),
     )
 
 
@@ -122,7 +124,7 @@ def _of_documents(
         parts = train.split() if test is None else (train, test)
     else:
         parts = tuple(documents_of(part, separator) for part in (train, test))
-    made = _made(tokenizer, *("".join(part.texts) for part in parts))
+    made = _made(tokenizer, *(part.texts for part in parts))
     made, end = with_end(made)
     lossy = isinstance(made, WordTokenizer)
     seen, held_out = (

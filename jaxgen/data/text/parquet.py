@@ -29,10 +29,9 @@ def parquet_text(argument: str) -> tuple[Documents, None] | tuple[Stretch, Stret
 def _texts(column: Column):
     for row, text in enumerate(column):
         if not isinstance(text, str):
-            kind = type(text).__name__
             raise UserError(
-                f"Row {row} of the column {column.name!r} of {column.files[0]} is no text but {kind}: "
-                "name a column of texts."
+                f"Row {row} of the column {column.name!r}, in {column.file_of(row)}, is no text but "
+                f"{type(text).__name__}: name a column of texts."
             )
         yield text
 

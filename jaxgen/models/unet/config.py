@@ -63,7 +63,8 @@ class UNetConfig(ModelConfig):
         if len(shape) != 3 or shape[0] % halvings or shape[1] % halvings:
             raise UserError(
                 f"--model.multiples has {len(self.multiples)} levels, and examples of the shape {shape} "
-                f"are no images whose sides are multiples of {halvings}: give fewer, or --resize them."
+                f"are no images whose sides are multiples of {halvings}: give fewer levels, or other "
+                "images."
             )
         return UNet(self, shape, num_classes, outputs)
 

@@ -1,12 +1,12 @@
 """What a U-Net costs, from scaled z to its outputs.
 
 Letters: I0·J0 the image, I1·J1 a level below, and so on, with C0, C1, ... channels there; P1·Q1 the
-pairs of a place and a pixel under its kernel of K·K = 3·3, M1·O1 of the kernels with stride 2 that lead
-there; U1, U2, ... channels that a block on the way up reads, its own and those of the way down; X and Z
+pairs of a place and a pixel under its kernel of 3·3, M1·O1 of the kernels with stride 2 that lead
+there; U1, U2, ... channels that a block on the way up reads, its own and those of the way down; R and Z
 channels of image and output; E features that tell noise and class; N heads of A0, A1, ... numbers. Rows
 of the matmuls, as patches, forward, and as much again for each gradient:
 
-    convolution 2·B·(I·J)·K·K·C·C'    told 2·B·E·C'    skip 2·B·(I·J)·C·C', where the channels differ
+    convolution 2·B·(I·J)·3·3·C·C'    told 2·B·E·C'    skip 2·B·(I·J)·C·C', where the channels differ
     query, key, value, out 2·B·(I·J)·C² each           scores, mix 2·B·(I·J)²·C each
 
 Ho et al. 2020, appendix B, https://arxiv.org/abs/2006.11239.
@@ -38,7 +38,7 @@ def unet_rows(
     """
     E, N, last = config.embedding_size, config.num_heads, len(config.multiples) - 1
     sizes = {
-        "B": batch_size, "K": 3, "one": 1, "X": shape[2], "Z": shape[2] * outputs, "Y": WAVES * told,
+        "B": batch_size, "three": 3, "one": 1, "R": shape[2], "Z": shape[2] * outputs, "Y": WAVES * told,
         "G": E, "E": E, "C": num_classes + 1, "N": N, "Cin": config.channels,
         "I0": shape[0], "J0": shape[1],
     }  # fmt: skip
@@ -52,7 +52,7 @@ def unet_rows(
             sizes[f"{pairs}{level}"] = same_axis(sizes[f"{places}{level}"], 3, stride=1).pairs
     rows = _Rows(config, sizes, [])
     rows.add(*condition(sizes, "E", classes=num_classes > 0))
-    rows.convolve("in", 0, "X", "Cin", data=True)
+    rows.convolve("in", 0, "R", "Cin", data=True)
     now, beside = "Cin", ["Cin"]
     for level in range(last + 1):
         for block in range(config.num_blocks):
@@ -91,7 +91,7 @@ class _Rows:
 
     def convolve(
         self, name: str, level: int, inputs: str, outputs: str, *, stride: int = 1,
-        side: str = "K", data: bool = False,
+        side: str = "three", data: bool = False,
     ) -> None:  # fmt: skip
         """A convolution that leads to this level, with its bias."""
         places = f"I{level}·J{level}"

@@ -42,6 +42,7 @@ def test_a_step_is_its_table(case):
     walked = count(task.step, state, batch)
     assert walked.matmul_flops == table.matmul_flops
     assert walked.uncounted == frozenset()
+    assert table.sizes["B"] == 6  # and no letter has two
     assert table.parameters == num_params(state.params)
 
 

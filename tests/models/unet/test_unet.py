@@ -121,7 +121,7 @@ def test_sizes_that_cannot_be_are_refused():
         UNetConfig(channels=12)
     with pytest.raises(UserError, match=r"levels from 0 to 1"):
         UNetConfig(multiples=(1, 2), attention_levels=(2,))
-    with pytest.raises(UserError, match=r"sides are multiples of 4: give fewer, or --resize them"):
+    with pytest.raises(UserError, match=r"sides are multiples of 4: give fewer levels, or other"):
         UNetConfig().make((10, 10, 1), None, 1)
     narrow = UNetConfig(num_heads=4).scaled(width=18, depth=1)
     assert (narrow.num_groups, narrow.num_heads, narrow.num_blocks) == (2, 2, 1)
