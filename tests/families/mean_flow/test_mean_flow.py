@@ -51,7 +51,8 @@ def test_of_the_exact_flow_any_number_of_steps_draws_the_data(num_steps):
     noise = jax.vmap(lambda key: jax.random.normal(key, (X,)))(keys)
     found = draw({"scale": jnp.ones(())}, keys, None)
     np.testing.assert_allclose(found, D * noise, rtol=1e-5)
-    np.testing.assert_array_equal(found[4:5], draw({"scale": jnp.ones(())}, keys[4:5], None))
+    alone = draw({"scale": jnp.ones(())}, keys[4:5], None)
+    np.testing.assert_allclose(found[4:5], alone, rtol=1e-6)  # whatever else is drawn beside it
 
 
 def test_the_exact_flow_is_where_the_loss_stops():
