@@ -112,18 +112,24 @@ def make_image_evaluation(
         asked = labels_for(settings.judge_samples, denoiser.num_classes, -1)
         keys = jax.random.split(jax.random.key(0), settings.judge_samples)
         drawn = np.asarray(draw(params, keys, asked))
-        images = np.clip((drawn + 1) / 2, 0, 1)
-        held_out = dataset.take(dataset.arrays, np.arange(dataset.num_examples))["image"]
-        if x.shape[1] <= MAX_PIXELS and dataset.num_examples > 1:
-            flat = held_out.reshape(len(held_out), -1)
-            metrics["pixel_frechet"] = frechet_distance(flat, images)
-        if judge is not None:
-            images = images.reshape(-1, *held_out.shape[1:])
-            own = judged(judge, images, held_out, None if asked is None else np.asarray(asked))
-            metrics |= {f"{name}[{settings.judge.run}]": value for name, value in own.items()}
-        return metrics
+        return metrics | image_metrics(drawn, asked, dataset, judge, settings.judge.run)
 
     return evaluate
+
+
+def image_metrics(
+    drawn: np.ndarray, asked: Any, dataset: Any, judge: Callable | None, run: str
+) -> dict[str, float]:
+    """`pixel_frechet` of drawn rows to the held-out images, and what a judge says, by its run's name."""
+    metrics, images = {}, np.clip((drawn + 1) / 2, 0, 1)
+    held_out = dataset.take(dataset.arrays, np.arange(dataset.num_examples))["image"]
+    if drawn.shape[1] <= MAX_PIXELS and dataset.num_examples > 1:
+        metrics["pixel_frechet"] = frechet_distance(held_out.reshape(len(held_out), -1), images)
+    if judge is not None:
+        images = images.reshape(-1, *held_out.shape[1:])
+        own = judged(judge, images, held_out, None if asked is None else np.asarray(asked))
+        metrics |= {f"{name}[{run}]": value for name, value in own.items()}
+    return metrics
 
 
 def judged(judge: Callable, images, held_out, asked) -> dict[str, float]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jaxgen.errors import UserError, check
 from jaxgen.families.base import Experiment, FromRun, Trained
+from jaxgen.families.classes import num_told
 from jaxgen.families.diffusion.config import DiffusionSampling
 from jaxgen.families.diffusion.costs import diffusion_step
 from jaxgen.models.base import ModelConfig
@@ -187,24 +188,9 @@ class Diffusion(Experiment):
         )  # fmt: skip
 
     def _num_classes(self, spec: Any) -> int | None:
-        if self.label_dropout is None:
-            if self.sampling.label >= 0:
-                raise UserError(
-                    f"--sampling.label {self.sampling.label} asks for a class, but the model is told "
-                    "none: leave it out, or train one with --label-dropout 0.1."
-                )
-            return None
-        if spec.num_classes is None:
-            raise UserError(
-                f"The data of --data {self.data} has no labels, which --label-dropout drops: leave "
-                "it out."
-            )
-        if self.sampling.label >= spec.num_classes:
-            raise UserError(
-                f"--sampling.label {self.sampling.label} does not exist: give 0 to "
-                f"{spec.num_classes - 1}, or -1 for all."
-            )
-        return spec.num_classes
+        tells = ", which --label-dropout drops: leave it out"
+        told = self.label_dropout is not None
+        return num_told(self, spec, told, "--label-dropout 0.1", tells=tells)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxgen.errors import UserError, check
 from jaxgen.families.base import Experiment, FromRun, Trained
+from jaxgen.families.classes import num_told
 from jaxgen.families.mean_flow.config import MeanFlowSampling
 from jaxgen.families.mean_flow.costs import mean_flow_step
 from jaxgen.models.base import ModelConfig
@@ -128,22 +129,7 @@ class MeanFlow(Experiment):
 
         Raises UserError where there are not those that are asked for.
         """
-        wanted = self.sampling.label
-        if not self.classes:
-            if wanted >= 0:
-                raise UserError(
-                    f"--sampling.label {wanted} asks for a class, but the model is told none: leave it "
-                    "out, or train one with --classes."
-                )
-            return None
-        if spec.num_classes is None:
-            raise UserError(f"The data of --data {self.data} has no labels: leave --classes out.")
-        if wanted >= spec.num_classes:
-            raise UserError(
-                f"--sampling.label {wanted} does not exist: give 0 to {spec.num_classes - 1}, or -1 "
-                "for all."
-            )
-        return spec.num_classes
+        return num_told(self, spec, self.classes, "--classes", tells=": leave --classes out")
 
 
 @dataclass(frozen=True)
