@@ -28,3 +28,12 @@ def num_told(experiment: Any, spec: Any, told: bool, flag: str, *, tells: str) -
             f"--sampling.label {wanted} does not exist: give 0 to {spec.num_classes - 1}, or -1 for all."
         )
     return spec.num_classes
+
+
+def labels_for(count: int, num_classes: int | None, label: int = -1) -> Any:
+    """(count,) times the class asked for, or, for -1, all of them in turn; None without classes."""
+    import jax.numpy as jnp
+
+    if not num_classes:
+        return None
+    return jnp.arange(count) % num_classes if label < 0 else jnp.full(count, label)

@@ -18,9 +18,9 @@ from jaxgen.equations import diffusion, diffusion_losses
 from jaxgen.equations.diffusion_samplers import evaluations
 from jaxgen.equations.diffusion_schedules import Level, Schedule, rates, time_of
 from jaxgen.families.batches import in_batches
+from jaxgen.families.classes import labels_for
 from jaxgen.families.diffusion.denoiser import Denoiser, lattice_levels
 from jaxgen.families.diffusion.objective import as_rows, draw_times, weight_at
-from jaxgen.families.diffusion.sampling import labels_for
 from jaxgen.families.judge import as_asked
 from jaxgen.metrics.frechet import frechet_distance
 from jaxgen.metrics.modes import mode_metrics

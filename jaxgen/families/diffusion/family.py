@@ -155,8 +155,9 @@ class Diffusion(Experiment):
         import jax
         import jax.numpy as jnp
 
+        from jaxgen.families.classes import labels_for
         from jaxgen.families.diffusion.evaluation import make_image_evaluation
-        from jaxgen.families.diffusion.sampling import labels_for, make_paths, make_sampler
+        from jaxgen.families.diffusion.sampling import make_paths, make_sampler
         from jaxgen.families.judge import make_judge
         from jaxgen.metrics.pictures import save_grid
 
@@ -225,8 +226,9 @@ class PointDiffusion(Diffusion):
         import jax
         import numpy as np
 
+        from jaxgen.families.classes import labels_for
         from jaxgen.families.diffusion.evaluation import make_point_evaluation
-        from jaxgen.families.diffusion.sampling import labels_for, make_paths, make_sampler
+        from jaxgen.families.diffusion.sampling import make_paths, make_sampler
         from jaxgen.metrics.pictures import save_paths, save_points
 
         draw = make_sampler(self, denoiser, schedule, math.prod(spec.shape))

@@ -84,11 +84,3 @@ def make_paths(settings: Any, denoiser: Denoiser, schedule: Schedule, size: int)
         return [(f"σ = {each:.2f}", shown[:, i]) for i, each in enumerate(left.tolist())]
 
     return paths
-
-
-def labels_for(count: int, num_classes: int | None, label: int) -> Int[Array, " B"] | None:
-    """The class asked for, or, for -1, all of them in turn; None without classes."""
-    if num_classes is None:
-        return None
-    every = jnp.arange(count) % num_classes
-    return every if label < 0 else jnp.full(count, label)

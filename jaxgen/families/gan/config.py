@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxgen.errors import UserError, check
+from jaxgen.families.classes import num_told
 from jaxgen.families.sampling import ImageSampling, PointSampling
 
 Show = Literal["samples", "classes", "interpolation", "truncation", "training"]
@@ -59,22 +60,11 @@ def classes_told(experiment: Any, spec: Any) -> int:
     Raises UserError where data has none, and where samples are asked for that there are not.
     """
     sampling, labels = experiment.sampling, labels_of(experiment.model)
-    if labels == "none":
-        asks = f"label {sampling.label}" if sampling.label >= 0 else "show classes"
-        if sampling.label >= 0 or sampling.show == "classes":
-            raise UserError(
-                f"--sampling.{asks} asks for a class, but the model is told none: leave it out, or "
-                "train one with --model.labels projection."
-            )
-        return 0
-    if spec.num_classes is None:
+    if labels == "none" and sampling.label < 0 and sampling.show == "classes":
         raise UserError(
-            f"The data of --data {experiment.data} has no labels, which --model.labels {labels} tells: "
-            "leave it out."
+            "--sampling.show classes asks for a class, but the model is told none: leave it out, or "
+            "train one with --model.labels projection."
         )
-    if sampling.label >= spec.num_classes:
-        raise UserError(
-            f"--sampling.label {sampling.label} does not exist: give 0 to {spec.num_classes - 1}, or -1 "
-            "for all."
-        )
-    return spec.num_classes
+    tells = f", which --model.labels {labels} tells: leave it out"
+    told = labels != "none"
+    return num_told(experiment, spec, told, "--model.labels projection", tells=tells) or 0

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.equations import gan, gan_penalties
-from jaxgen.families.gan.sampling import labels_for, told
+from jaxgen.families.classes import labels_for
+from jaxgen.families.gan.sampling import told
 from jaxgen.metrics.frechet import frechet_distance
 from jaxgen.metrics.modes import mode_metrics, nearest
 

@@ -258,7 +258,8 @@ class GAN(Adversarial, OfImages):
             return None
         import numpy as np
 
-        from jaxgen.families.gan.sampling import labels_for, sample_in_pieces
+        from jaxgen.families.classes import labels_for
+        from jaxgen.families.gan.sampling import sample_in_pieces
         from jaxgen.families.judge import make_judge, set_metrics
 
         own, run = make_judge(trained["judge"], self.judge.run), self.judge.run

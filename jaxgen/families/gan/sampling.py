@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxgen.equations import gan_controls
+from jaxgen.families.classes import labels_for
 
 SHARES = (0.0, 0.17, 0.33, 0.5, 0.67, 0.83, 1.0)
 """Of the way from one noise to another, where an interpolation is shown."""
@@ -25,13 +26,6 @@ class Asked(NamedTuple):
 
     noise: Float[Array, "B Z"]
     label: Int[Array, " B"] | None
-
-
-def labels_for(count: int, num_classes: int, label: int = -1) -> Int[Array, " B"] | None:
-    """The class asked for, or, for -1, all of them in turn; None without classes."""
-    if not num_classes:
-        return None
-    return jnp.arange(count) % num_classes if label < 0 else jnp.full(count, label)
 
 
 def told(label: Any) -> tuple:

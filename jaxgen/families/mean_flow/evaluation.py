@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxgen.families.classes import labels_for
 from jaxgen.families.diffusion.evaluation import image_metrics
-from jaxgen.families.diffusion.sampling import labels_for
 from jaxgen.metrics.modes import mode_metrics
 
 BATCH = 2500

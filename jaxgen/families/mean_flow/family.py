@@ -105,7 +105,7 @@ class MeanFlow(Experiment):
         import jax
         import jax.numpy as jnp
 
-        from jaxgen.families.diffusion.sampling import labels_for
+        from jaxgen.families.classes import labels_for
         from jaxgen.metrics.pictures import save_grid
 
         count = self.sampling.count
@@ -153,7 +153,7 @@ class PointMeanFlow(MeanFlow):
         import jax
         import numpy as np
 
-        from jaxgen.families.diffusion.sampling import labels_for
+        from jaxgen.families.classes import labels_for
         from jaxgen.metrics.pictures import save_points
 
         count = self.sampling.count

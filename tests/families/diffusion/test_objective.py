@@ -12,12 +12,13 @@ from jaxgen.data import ImageSpec, load
 from jaxgen.equations import diffusion, diffusion_gaussian
 from jaxgen.equations.diffusion_schedules import SCHEDULES, Level, log_snr, variance_preserving
 from jaxgen.errors import UserError
+from jaxgen.families.classes import labels_for
 from jaxgen.families.diffusion.config import DiffusionSampling
 from jaxgen.families.diffusion.denoiser import Denoiser, lattice_levels
 from jaxgen.families.diffusion.evaluation import judged, make_bound, make_image_evaluation
 from jaxgen.families.diffusion.family import Diffusion, PointDiffusion
 from jaxgen.families.diffusion.objective import draw_times, drop_labels, make_diffusion_loss
-from jaxgen.families.diffusion.sampling import labels_for, make_sampler
+from jaxgen.families.diffusion.sampling import make_sampler
 from jaxgen.models.mlp_denoiser.config import MLPDenoiserConfig
 from jaxgen.runs.fields import to_json
 from jaxgen.training.state import Weights

@@ -11,9 +11,9 @@ from jaxgen.data import ImageSpec
 from jaxgen.data.points.kind import PointSpec
 from jaxgen.data.points.mixtures import ring
 from jaxgen.errors import UserError
+from jaxgen.families.classes import labels_for
 from jaxgen.families.gan.family import GAN, PointGAN
 from jaxgen.families.gan.objective import Rules, choose_losses, init_players, make_gan_losses
-from jaxgen.families.gan.sampling import labels_for
 from jaxgen.models.dcgan.config import DCGANConfig
 from jaxgen.models.mlp_gan.config import MLPGANConfig
 from jaxgen.training.config import OptimizerConfig
